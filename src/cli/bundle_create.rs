@@ -154,9 +154,10 @@ struct BaseArgs {
     /// for a site against which a refusal as equivocation or the finding `branches` is open (`airlock vendor ledger findings`)
     #[arg(long)]
     full: bool,
-    /// Bundle of an earlier release that every site of this one has imported, by your word: its layers are left out, and others are
-    /// copied from them in part where that makes them much smaller. Bundles that build on one another are named in their order
-    #[arg(long, value_name = "BUNDLE", conflicts_with = "full")]
+    /// Bundle of an earlier release that every site of this one has imported, by your word; or its number, where it was signed here; or the
+    /// state folder of a site: its layers are left out, and others are copied from them in part where that makes them much smaller. Bundles
+    /// that build on one another are named in their order; a file that is called by digits alone is ./FILE
+    #[arg(long, value_name = "BUNDLE|NUMBER|STATE", conflicts_with = "full")]
     base: Vec<PathBuf>,
     /// Build on what a site holds only where its newest package is not older than this, like 90d, 12h or 2w
     #[arg(long, value_name = "AGE", value_parser = age, default_value = "180d")]

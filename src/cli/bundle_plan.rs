@@ -41,8 +41,8 @@ pub(super) fn lines(plan: &Plan) -> Vec<String> {
             }
         }
     }
-    for bundle in &plan.base.bundles {
-        first += &format!("; base: {}", escape(&bundle.display().to_string()));
+    for word in &plan.base.named {
+        first += &format!("; base: {}", escape(&word.display().to_string()));
     }
     let mut lines = vec![first];
     for site in sites {
@@ -183,7 +183,7 @@ pub(super) fn base_json(base: &Base) -> Value {
             })
         })
         .collect();
-    json!({"choice": choice, "sites": sites, "bundles": base.bundles})
+    json!({"choice": choice, "sites": sites, "named": base.named})
 }
 
 /// Returns a plan as the result of a dry run.

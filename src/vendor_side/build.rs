@@ -5,18 +5,19 @@
 
 use std::path::PathBuf;
 
-use super::encode::{EncodeReport, Held, encode};
+use super::encode::{EncodeReport, Held, Relatives, encode};
 use super::fleet::ChartReport;
 use super::ledger::base::Base;
 use super::pack::{Destination, Packed, pack};
 use super::plan::{Build, BuildEvent, LaidOut, lay_out};
 use super::release_signers::other_role;
 use super::signed_head::SignedHead;
+use super::warning::Warning;
 use super::workspace::Workspace;
 use crate::bundle::desired::DesiredState;
 use crate::crypto::{AskPassphrase, PayloadType, RoleName, Signature, SigningKey, open_key};
 use crate::db::ledger;
-use crate::domain::{Class, Error, Result};
+use crate::domain::{Class, Digest, Error, Result, counted};
 
 /// A bundle that was built.
 #[derive(Debug)]
@@ -102,14 +103,15 @@ pub fn build(
         layout,
         content,
         sources,
-        bundles,
+        named,
         scope,
         remembered,
         answer,
     } = lay_out(workspace, build, events)?;
     let held = Held {
         layers: &plan.base.copied_from,
-        bundles: &bundles,
+        named: &named,
+        relatives: &Relatives::of(&content)?,
     };
     let (layout, sources, encoded) = encode(
         workspace,
@@ -119,6 +121,9 @@ pub fn build(
         &mut |done, total| events(BuildEvent::Encoding(done, total)),
     )?;
     events(BuildEvent::Encoded(&plan, &encoded));
+    if let Some(sentence) = lacking(&encoded.lacking) {
+        events(BuildEvent::Warning(Warning::plain(sentence)));
+    }
     let ledger = workspace.ledger()?;
     let chain = workspace.chain();
     let named: Vec<_> = content
@@ -187,4 +192,22 @@ pub fn build(
         sealed: plan.sealed,
         encoded,
     })
+}
+
+/// Says which older layers of the sites nothing is copied from.
+fn lacking(layers: &[(Digest, u64)]) -> Option<String> {
+    const TOLD: usize = 3;
+    let (first, _) = layers.first()?;
+    let mut told = first.to_string();
+    for (digest, _) in layers.iter().take(TOLD).skip(1) {
+        told += &format!(", {digest}");
+    }
+    if layers.len() > TOLD {
+        told += ", …";
+    }
+    Some(format!(
+        "nothing is copied from {} that the sites hold, for their bytes are not at hand: {told}; to copy from them, name a bundle that \
+         carries them with --base FILE",
+        counted(layers.len() as u64, "older layer")
+    ))
 }

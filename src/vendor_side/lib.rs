@@ -20,7 +20,6 @@ mod build;
 mod chart;
 pub mod collect;
 pub mod compose;
-mod earlier_bundles;
 mod encode;
 mod enrol;
 mod fleet;
@@ -29,6 +28,7 @@ mod key_ring;
 mod leak;
 mod learn;
 pub mod ledger;
+mod named_bases;
 mod pack;
 mod plan;
 pub mod release;
@@ -68,4 +68,4 @@ pub use workspace::{Init, Workspace};
 
 // Modules below are named as those here are.
 use airlock_foundation::{bundle, container, crypto, db, delta, domain, encoding, inflate, media, package, panics};
-use airlock_foundation::{producer, protocol, recipe, stream};
+use airlock_foundation::{producer, protocol, recipe, store, stream};

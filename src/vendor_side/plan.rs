@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use super::answer::{AckKeys, Answer};
 use super::collect::{EXPANDED_BYTES, LocalLayouts, RegistryOptions, Sources, Stored, collect_all};
-use super::earlier_bundles::EarlierBundle;
 use super::encode::EncodeReport;
 use super::fleet::{
     ChartOptions, ChartReport, EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare,
 };
 use super::ledger::base::{BASE_MAX_AGE, Base, Question};
+use super::named_bases::NamedBase;
 use super::pack::PackEvent;
 use super::release::{Overrides, resolve};
 use super::release_file::ReleaseFile;
@@ -106,8 +106,8 @@ pub(super) struct LaidOut {
     pub(super) layout: BundleLayout,
     pub(super) content: BundleContent,
     pub(super) sources: Sources,
-    /// Bundles that were named as bases.
-    pub(super) bundles: Vec<EarlierBundle>,
+    /// What was named as bases.
+    pub(super) named: Vec<NamedBase>,
     pub(super) scope: Scope,
     /// What all targets of the release shall run, whoever it is for.
     pub(super) remembered: Vec<u8>,
@@ -199,9 +199,10 @@ pub(super) fn lay_out(
         now: build.time.now,
     };
     let mut base = ledger.read(|connection| Base::find(connection, &sites, &question))?;
-    let bundles = EarlierBundle::read(workspace, &build.overrides.base)?;
-    for bundle in &bundles {
-        base.name(bundle.path().to_owned(), &bundle.layers);
+    let words = &build.overrides.base;
+    let named = ledger.read(|connection| NamedBase::read(workspace, connection, (&scope, release.epoch), words))?;
+    for one in &named {
+        base.name(one.word().to_owned(), &one.layers);
     }
     let texts: Vec<(String, String)> = resolved
         .documents
@@ -311,7 +312,7 @@ pub(super) fn lay_out(
         layout,
         content,
         sources: collection.sources,
-        bundles,
+        named,
         scope,
         remembered: fleet.removals.remembered.to_bytes(),
         answer,

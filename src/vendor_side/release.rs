@@ -42,7 +42,8 @@ pub struct Overrides {
     pub expanded: Option<u64>,
     /// `--full`: carry everything, whatever the sites hold.
     pub full: bool,
-    /// `--base`: bundles whose layers every site of this one holds, by the word of who names them.
+    /// `--base`: bundles, numbers of signed releases and state folders of sites whose layers every site of this one holds, by the word of
+    /// who names them.
     pub base: Vec<PathBuf>,
     /// `--helm`: what works charts out.
     pub helm: HelmChoice,

@@ -20,6 +20,7 @@ mod applications;
 mod clients;
 mod compose;
 mod crossing;
+mod deltas;
 mod demo;
 mod deploy;
 mod http;
@@ -177,6 +178,10 @@ const CASES: &[Case] = &[
     (
         "layers_of_real_tools_are_rebuilt",
         layers::layers_of_real_tools_are_rebuilt,
+    ),
+    (
+        "a_layer_is_updated_by_what_changed",
+        deltas::a_layer_is_updated_by_what_changed,
     ),
     (
         "manifests_fit_the_published_schemas",

@@ -322,6 +322,11 @@ impl BundleLayout {
         blobs.iter().map(|blob| (blob.digest, blob.size))
     }
 
+    /// Returns the digest of everything that it carries.
+    pub fn carried(&self) -> impl Iterator<Item = Digest> {
+        self.index.blobs.iter().map(|blob| blob.digest)
+    }
+
     /// Returns the bytes that all blobs have in chunks, before these are compressed.
     pub fn travel_bytes(&self) -> u64 {
         let sizes = self.index.blobs.iter().map(|blob| blob.travel_size);

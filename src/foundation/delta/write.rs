@@ -65,6 +65,11 @@ impl Writer {
         self.literals
     }
 
+    /// Bytes of the operations so far.
+    pub fn bytes(&self) -> usize {
+        self.operations.len()
+    }
+
     /// The script, with what stands in front of each record of its literals.
     pub fn finish(mut self, ranges: &[Vec<Stretch>]) -> Vec<u8> {
         self.close();

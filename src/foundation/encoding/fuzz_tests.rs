@@ -23,7 +23,7 @@ const FEW: u64 = 12;
 /// None may take longer, wherever nothing is optimised.
 const LONGEST: Duration = Duration::from_secs(30);
 
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -34,7 +34,7 @@ impl Random {
         (self.0 ^ (self.0 >> 31)) >> 16
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound.max(1) as u64).unwrap()
     }
 
@@ -42,16 +42,16 @@ impl Random {
         self.next().to_le_bytes()[0]
     }
 
-    fn one_in(&mut self, count: usize) -> bool {
+    pub(super) fn one_in(&mut self, count: usize) -> bool {
         self.below(count) == 0
     }
 
-    fn producer(&mut self) -> Producer {
+    pub(super) fn producer(&mut self) -> Producer {
         Producer::ALL[self.below(Producer::ALL.len())]
     }
 
     /// Words, noise, zeros, and what stood there before.
-    fn plain(&mut self, most: usize) -> Vec<u8> {
+    pub(super) fn plain(&mut self, most: usize) -> Vec<u8> {
         let size = if self.one_in(8) {
             self.below(40)
         } else {
@@ -77,7 +77,7 @@ impl Random {
         plain
     }
 
-    fn spoil(&mut self, bytes: &mut Vec<u8>) {
+    pub(super) fn spoil(&mut self, bytes: &mut Vec<u8>) {
         for _ in 0..=self.below(3) {
             let at = self.below(bytes.len());
             match self.below(6) {
@@ -93,7 +93,7 @@ impl Random {
 }
 
 /// Tries one target again and again; returns how often it said what.
-fn fuzz(target: &str, mut one: impl FnMut(&mut Random) -> String) -> BTreeMap<String, u64> {
+pub(super) fn fuzz(target: &str, mut one: impl FnMut(&mut Random) -> String) -> BTreeMap<String, u64> {
     let number = |name: &str, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
     let (seconds, first) = (number("AIRLOCK_FUZZ_SECONDS", 0), number("AIRLOCK_FUZZ_SEED", 2026));
     let (begin, mut said) = (Instant::now(), BTreeMap::new());

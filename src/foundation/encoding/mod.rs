@@ -58,6 +58,8 @@ mod window;
 mod workshop;
 
 #[cfg(test)]
+mod delta_fuzz_tests;
+#[cfg(test)]
 mod fuzz_tests;
 #[cfg(test)]
 mod gzip_tests;

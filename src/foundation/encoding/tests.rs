@@ -60,7 +60,17 @@ fn take(out: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
 
 /// Restores a travel form that comes in parts of so many bytes.
 pub(super) fn restore(statement: Statement, travel: &[u8], part: usize) -> Result<(Vec<u8>, Vec<Hash>)> {
-    let mut restorer = Restorer::new(&KIND, statement, None, &Windows::default());
+    restore_copying(statement, None, travel, part)
+}
+
+/// Restores one that is copied from others.
+pub(super) fn restore_copying(
+    statement: Statement,
+    copying: Option<Copying>,
+    travel: &[u8],
+    part: usize,
+) -> Result<(Vec<u8>, Vec<Hash>)> {
+    let mut restorer = Restorer::new(&KIND, statement, copying, &Windows::default());
     let mut out = Vec::new();
     for part in travel.chunks(part.max(1)) {
         restorer.push(part, &mut |offset, bytes| {
@@ -73,7 +83,7 @@ pub(super) fn restore(statement: Statement, travel: &[u8], part: usize) -> Resul
             take(&mut out, offset, bytes);
             Ok(())
         })
-        .map(|restored| (out, restored.expect("nothing is copied").midstates))
+        .map(|restored| (out, restored.expect("bases are at hand").midstates))
 }
 
 fn refused(statement: Statement, travel: &[u8]) -> (Class, &'static str) {

@@ -1,19 +1,21 @@
-//! Layers that all sites of a bundle hold and whose bytes are at hand: what the layers of the bundle may be copied from.
+//! Layers that all sites of a bundle hold and whose bytes are at hand, and layers of the bundle itself: what its layers may be copied from.
 //!
-//! Each is read once, when the first layer is looked at that may be copied: what is compressed in it is unpacked into a file without a name,
-//! and its members are noted. Bases are chosen by the members that they have in common with a layer, the same for the same layers.
+//! Each is read once, when the first layer is looked at that may be copied from it: what is compressed in it is unpacked into a file without a
+//! name, and its members are noted. Bases are chosen by the members that they have in common with a layer, the same for the same layers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::candidate::{Content as Kind, MAGIC, by_magic};
 use super::earlier::{Content, Earlier};
+use super::layer::compare;
 use crate::delta::find::{BasePlain, Profile};
-use crate::domain::{Digest, Result, limits};
-use crate::encoding::{Base, BasePlains, unpack};
+use crate::domain::{Digest, Error, Result, limits};
+use crate::encoding::{Base, BasePlains, Encoding, OpenedBase, unpack};
 use crate::stream::unnamed_file;
 
 /// Bases of a layer.
@@ -68,21 +70,96 @@ pub(super) struct Candidates<'a> {
     earlier: Earlier<'a>,
     /// By digest.
     offered: BTreeMap<Digest, u64>,
-    work: &'a Path,
+    /// Those that would do, had anybody here their bytes.
+    lacking: Vec<(Digest, u64)>,
     opened: Option<Vec<Candidate>>,
+    /// Layers of the bundle that stand before the one under way.
+    carried: BTreeMap<Digest, Carried>,
+    scratch: Scratch<'a>,
+}
+
+/// A layer of the bundle that later ones may be copied from.
+#[derive(Debug)]
+struct Carried {
+    size: u64,
+    encoding: Option<Encoding>,
+    /// Whether a later one asked for it.
+    is_opened: bool,
+    /// Nothing where it is a gzip file that does not travel as its plain.
+    candidate: Option<Candidate>,
+}
+
+/// Opens a layer of the bundle once more.
+pub(super) type Reread<'r> = dyn Fn(&Digest, u64) -> Result<Box<dyn Read + Send>> + 'r;
+
+/// Where plains are unpacked.
+#[derive(Debug)]
+struct Scratch<'a> {
+    work: &'a Path,
+    file: Option<Arc<File>>,
+    end: u64,
+}
+
+impl Scratch<'_> {
+    fn file(&mut self) -> Result<Arc<File>> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => Arc::new(unnamed_file(self.work)?),
+        };
+        Ok(Arc::clone(self.file.insert(file)))
+    }
+
+    /// Returns the plain of a layer, inflated where it is a gzip file of at most so many bytes of plain.
+    fn unpack(&mut self, base: &mut Base, layer: &OpenedBase, most: u64) -> Result<FilePlain> {
+        let (file, start) = (self.file()?, self.end);
+        base.inflated = unpack(base, layer, (&file, start), most)?;
+        Ok(match base.inflated {
+            Some(size) => {
+                self.end = start.saturating_add(size);
+                FilePlain { file, start, size }
+            }
+            None => FilePlain {
+                file: Arc::clone(&layer.0),
+                start: layer.1,
+                size: base.size,
+            },
+        })
+    }
+
+    /// Copies a layer, and compares it.
+    fn copy(&mut self, base: &Base, layer: &mut dyn Read) -> Result<OpenedBase> {
+        let (file, start) = (self.file()?, self.end);
+        let mut out = &*file;
+        out.seek(SeekFrom::Start(start))
+            .map_err(|error| Error::io("write", Path::new("the copy of a layer"), error))?;
+        compare(base.digest, base.size, layer, &mut out)?;
+        self.end = start.saturating_add(base.size);
+        Ok((file, start))
+    }
 }
 
 impl<'a> Candidates<'a> {
-    /// Of what is held by all sites, those whose bytes are at hand.
-    pub(super) fn new(held: &BTreeMap<Digest, u64>, earlier: Earlier<'a>, work: &'a Path) -> Self {
-        let at_hand = held
-            .iter()
-            .filter(|(digest, size)| **size >= LEAST && earlier.has(digest, **size));
+    /// Of what is held by all sites, those whose bytes are at hand; none that the bundle carries.
+    pub(super) fn new(
+        held: &BTreeMap<Digest, u64>,
+        carried: &BTreeSet<Digest>,
+        earlier: Earlier<'a>,
+        work: &'a Path,
+    ) -> Self {
+        let large = held.iter().map(|(digest, size)| (*digest, *size));
+        let large = large.filter(|(digest, size)| *size >= LEAST && !carried.contains(digest));
+        let (offered, lacking): (Vec<_>, Vec<_>) = large.partition(|(digest, size)| earlier.has(digest, *size));
         Self {
-            offered: at_hand.map(|(digest, size)| (*digest, *size)).collect(),
+            offered: offered.into_iter().collect(),
+            lacking,
             earlier,
-            work,
             opened: None,
+            carried: BTreeMap::new(),
+            scratch: Scratch {
+                work,
+                file: None,
+                end: 0,
+            },
         }
     }
 
@@ -96,25 +173,52 @@ impl<'a> Candidates<'a> {
         self.offered.keys()
     }
 
+    /// Returns what would be offered too, were its bytes at hand.
+    pub(super) fn lacking(&self) -> &[(Digest, u64)] {
+        &self.lacking
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.offered.is_empty()
     }
 
-    /// Returns the layers that one of this profile is copied from, the best first. `alive` is called while layers are read.
+    /// A layer of the bundle has its place, and how it travels is known: later ones may be copied from it.
+    pub(super) fn carry(&mut self, digest: Digest, size: u64, encoding: Option<Encoding>) {
+        let carried = Carried {
+            size,
+            encoding,
+            is_opened: false,
+            candidate: None,
+        };
+        self.carried.insert(digest, carried);
+    }
+
+    /// Returns the layers that one of this profile is copied from, the best first: of those that all sites hold, and of those `related` to it
+    /// in the bundle. `alive` is called while layers are read.
     ///
     /// # Errors
     ///
-    /// Those of reading bundles that are named; `E-IO`, `E-SPACE`.
-    pub(super) fn choose(&mut self, mut profile: Profile, alive: &mut dyn FnMut()) -> Result<Vec<&Candidate>> {
-        let opened = match self.opened.take() {
-            Some(opened) => opened,
-            None => self.open(alive)?,
-        };
-        let opened = &*self.opened.insert(opened);
+    /// Those of reading bundles that are named, and of `reread`; `E-IO`, `E-SPACE`.
+    pub(super) fn choose(
+        &mut self,
+        mut profile: Profile,
+        (related, reread): (&[Digest], &Reread<'_>),
+        alive: &mut dyn FnMut(),
+    ) -> Result<Vec<&Candidate>> {
+        if self.opened.is_none() {
+            self.opened = Some(self.open(alive)?);
+        }
+        for digest in related {
+            alive();
+            self.open_carried(digest, reread)?;
+        }
+        let carried = related.iter().filter_map(|digest| self.carried.get(digest));
+        let carried = carried.filter_map(|carried| carried.candidate.as_ref());
+        let mut left: Vec<&Candidate> = self.opened.iter().flatten().chain(carried).collect();
         let least = profile.bytes().saturating_mul(LEAST_MORE) / 100;
-        let mut chosen: Vec<&Candidate> = Vec::new();
+        let (mut chosen, mut all): (Vec<&Candidate>, u64) = (Vec::new(), 0);
         while chosen.len() < MOST {
-            let shared = opened.iter().map(|candidate| profile.shared(&candidate.profile));
+            let shared = left.iter().map(|candidate| profile.shared(&candidate.profile));
             // The first of the best: they stand by their digests.
             let Some((best, bytes)) = shared
                 .enumerate()
@@ -122,17 +226,21 @@ impl<'a> Candidates<'a> {
             else {
                 break;
             };
-            let Some(candidate) = opened.get(best).filter(|_| bytes > 0 && bytes >= least) else {
+            if bytes == 0 || bytes < least {
                 break;
-            };
-            profile.forget(&candidate.profile);
-            chosen.push(candidate);
+            }
+            let candidate = left.remove(best);
+            let with = all.saturating_add(candidate.base.plain_size());
+            if with <= limits::BASE_PLAIN_BYTES {
+                all = with;
+                profile.forget(&candidate.profile);
+                chosen.push(candidate);
+            }
         }
         Ok(chosen)
     }
 
     fn open(&mut self, alive: &mut dyn FnMut()) -> Result<Vec<Candidate>> {
-        let (scratch, mut end) = (Arc::new(unnamed_file(self.work)?), 0_u64);
         let mut opened = Vec::with_capacity(self.offered.len());
         for (digest, size) in &self.offered {
             alive();
@@ -146,29 +254,50 @@ impl<'a> Candidates<'a> {
                 carried: false,
             };
             let most = limits::PLAIN_BYTES.min(size.saturating_mul(limits::PLAIN_FOR_A_BYTE));
-            let inflated = unpack(&base, &file, (&scratch, end), most)?;
-            let plain = match inflated {
-                Some(size) => {
-                    let start = end;
-                    end = end.saturating_add(size);
-                    base.inflated = Some(size);
-                    FilePlain {
-                        file: Arc::clone(&scratch),
-                        start,
-                        size,
-                    }
-                }
-                None => FilePlain {
-                    file: Arc::clone(&file.0),
-                    start: file.1,
-                    size: *size,
-                },
-            };
-            let profile = Profile::read(FromStart(&plain, 0))
-                .map_err(|error| crate::domain::Error::io("read", Path::new("a layer of an earlier bundle"), error))?;
-            opened.push(Candidate { base, plain, profile });
+            let plain = self.scratch.unpack(&mut base, &file, most)?;
+            opened.push(Candidate::of(base, plain)?);
         }
         Ok(opened)
+    }
+
+    /// Opens a layer that stands before in the bundle, the first time that it is asked for.
+    fn open_carried(&mut self, digest: &Digest, reread: &Reread<'_>) -> Result<()> {
+        let Some(carried) = self.carried.get_mut(digest).filter(|carried| !carried.is_opened) else {
+            return Ok(());
+        };
+        let mut base = Base {
+            digest: *digest,
+            size: carried.size,
+            inflated: None,
+            carried: true,
+        };
+        let copy = self.scratch.copy(&base, &mut *reread(digest, carried.size)?)?;
+        let as_it_is = FilePlain {
+            file: Arc::clone(&copy.0),
+            start: copy.1,
+            size: base.size,
+        };
+        // A reader takes it for its plain unless it travels as one.
+        let plain = match carried.encoding {
+            Some(Encoding::Gzip(gzip)) => Some(self.scratch.unpack(&mut base, &copy, gzip.plain_size)?),
+            Some(Encoding::Plain) => Some(as_it_is),
+            None => {
+                let mut first = [0; MAGIC];
+                let is_plain = as_it_is.read(0, &mut first).is_ok() && by_magic(&first) == Ok(Kind::Plain);
+                is_plain.then_some(as_it_is)
+            }
+        };
+        carried.is_opened = true;
+        carried.candidate = plain.map(|plain| Candidate::of(base, plain)).transpose()?;
+        Ok(())
+    }
+}
+
+impl Candidate {
+    fn of(base: Base, plain: FilePlain) -> Result<Self> {
+        let profile = Profile::read(FromStart(&plain, 0))
+            .map_err(|error| Error::io("read", Path::new("a layer of an earlier bundle"), error))?;
+        Ok(Self { base, plain, profile })
     }
 }
 

@@ -8,7 +8,7 @@
 //! The key is a hash over everything that the form follows from. Nothing in the folder is believed: a form is used after its hash was
 //! compared, and a bundle's writer compares it again.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
@@ -71,6 +71,9 @@ pub(super) struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BaseEntry {
+    /// Whether the bundle carries it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    carried: bool,
     digest: Digest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     plain_size: Option<u64>,
@@ -104,6 +107,7 @@ impl Entry {
     /// Says which form it has.
     pub(super) fn form(&mut self, form: &TravelForm, encoding: Encoding, pieces: u64, bases: &[Base]) {
         let entry = |base: &Base| BaseEntry {
+            carried: base.carried,
             digest: base.digest,
             plain_size: base.inflated,
             size: base.size,
@@ -126,7 +130,7 @@ impl Entry {
             digest: entry.digest,
             size: entry.size,
             inflated: entry.plain_size,
-            carried: false,
+            carried: entry.carried,
         };
         self.bases.iter().map(base).collect()
     }
@@ -168,6 +172,8 @@ pub(super) struct Cache {
     bytes: u64,
     /// What layers may be copied from in this run: what is made depends on it.
     offered: Vec<Digest>,
+    /// And what each may be copied from in the bundle itself.
+    related: BTreeMap<Digest, Vec<Digest>>,
     /// What this run uses: the last to go.
     used: HashSet<String>,
 }
@@ -185,13 +191,19 @@ impl Cache {
             mode: options.encodings.word(),
             bytes: options.cache_bytes,
             offered: Vec::new(),
+            related: BTreeMap::new(),
             used: HashSet::new(),
         })
     }
 
     /// Says what layers may be copied from.
-    pub(super) fn offer<'a>(&mut self, bases: impl Iterator<Item = &'a Digest>) {
+    pub(super) fn offer<'a>(
+        &mut self,
+        bases: impl Iterator<Item = &'a Digest>,
+        related: &BTreeMap<Digest, Vec<Digest>>,
+    ) {
         self.offered = bases.copied().collect();
+        self.related.clone_from(related);
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -200,7 +212,8 @@ impl Cache {
 
     fn key(&self, digest: &Digest) -> String {
         let version = Version::current().to_string();
-        let of = canonical::to_vec(&json!([digest, self.offered, self.level, self.mode, version]));
+        let related = self.related.get(digest);
+        let of = canonical::to_vec(&json!([digest, self.offered, related, self.level, self.mode, version]));
         Hash(Sha256::digest(of).into()).to_hex()
     }
 
@@ -210,6 +223,12 @@ impl Cache {
 
     fn entry(&self, key: &str) -> PathBuf {
         self.folder.join(format!("{key}.json"))
+    }
+
+    /// Whether something seems to be known of a blob.
+    pub(super) fn has(&self, digest: &Digest) -> Result<bool> {
+        let entry = self.entry(&self.key(digest));
+        entry.try_exists().map_err(|error| Error::io("look at", &entry, error))
     }
 
     /// Returns what is known of a blob. What does not hold together counts as nothing.

@@ -1,4 +1,4 @@
-//! Where the bytes of layers of earlier releases are: in the bundles that are named, and in `cache/content/` of the workspace.
+//! Where the bytes of layers of earlier releases are: in bundles and state folders that are named, and in `cache/content/` of the workspace.
 //!
 //! ```text
 //! cache/content/<hex>   a layer that a bundle of this workspace was made of, safe to delete at any time
@@ -19,14 +19,14 @@ use super::cache::{TOUCHED, digest_of_file};
 use crate::bundle::{Blob, TakenBlobs};
 use crate::crypto::Chain;
 use crate::domain::{Digest, Error, Result};
-use crate::earlier_bundles::EarlierBundle;
 use crate::encoding::OpenedBase;
+use crate::named_bases::{NamedBase, Place};
 use crate::stream::{create_own_folder, open_plain, unnamed_file};
 
 /// Layers of earlier releases.
 #[derive(Debug)]
 pub(super) struct Earlier<'a> {
-    bundles: &'a [EarlierBundle],
+    named: &'a [NamedBase],
     chain: &'a Chain,
     work: &'a Path,
     /// What the bundles carry, once somebody asked for it.
@@ -35,15 +35,10 @@ pub(super) struct Earlier<'a> {
 }
 
 impl<'a> Earlier<'a> {
-    /// Of the bundles that are named, and what `content` keeps. Nothing is read yet.
-    pub(super) fn new(
-        bundles: &'a [EarlierBundle],
-        chain: &'a Chain,
-        work: &'a Path,
-        content: Option<Content>,
-    ) -> Self {
+    /// Of what is named, and what `content` keeps. Nothing is read yet.
+    pub(super) fn new(named: &'a [NamedBase], chain: &'a Chain, work: &'a Path, content: Option<Content>) -> Self {
         Self {
-            bundles,
+            named,
             chain,
             work,
             taken: None,
@@ -53,9 +48,13 @@ impl<'a> Earlier<'a> {
 
     /// Whether a layer seems to be at hand: nothing is read for that.
     pub(super) fn has(&self, digest: &Digest, size: u64) -> bool {
-        let carried = |bundle: &EarlierBundle| bundle.layers.get(digest) == Some(&size);
+        let is_there = |named: &NamedBase| match &named.place {
+            Place::Bundle => named.layers.get(digest) == Some(&size),
+            Place::State(store) => named.layers.contains_key(digest) && store.is_sized(digest, size),
+            Place::Release => false,
+        };
         let kept = |content: &Content| content.has(digest, size);
-        self.bundles.iter().any(carried) || self.content.as_ref().is_some_and(kept)
+        self.named.iter().any(is_there) || self.content.as_ref().is_some_and(kept)
     }
 
     /// Opens a layer, if it is at hand. The first time, the layers of the bundles are taken out of them.
@@ -71,13 +70,23 @@ impl<'a> Earlier<'a> {
         if let Some(found) = self.taken.insert(taken).get(digest) {
             return Ok(Some(found.clone()));
         }
+        for named in self.named {
+            if let Place::State(store) = &named.place
+                && named.layers.contains_key(digest)
+                && store.examine(digest, size)?.is_whole()
+                && let Some(file) = store.open_found(digest, size)?
+            {
+                return Ok(Some((Arc::new(file), 0)));
+            }
+        }
         let file = self.content.as_ref().and_then(|content| content.open(digest, size));
         Ok(file.map(|file| (Arc::new(file), 0)))
     }
 
     fn take(&self, alive: &mut dyn FnMut()) -> Result<TakenBlobs> {
         let mut taken = TakenBlobs::default();
-        for bundle in self.bundles {
+        let bundles = self.named.iter().filter(|named| matches!(named.place, Place::Bundle));
+        for bundle in bundles {
             let is_layer = |blob: &Blob| bundle.layers.contains_key(&blob.digest);
             taken.take(bundle.open(self.chain)?, &is_layer, self.work, &mut |_| alive())?;
         }

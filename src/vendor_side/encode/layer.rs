@@ -1,12 +1,14 @@
 //! A layer that is read more than once: from its source where that is near, else from a copy in a file without a name.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::shelf::Shelf;
+use super::shelf::{Shelf, Stretch};
 use crate::bundle::BlobSource as _;
 use crate::collect::Sources;
 use crate::domain::{Class, Digest, Error, Hash, Result};
@@ -21,7 +23,8 @@ pub(super) struct Layer<'a> {
 
 enum Place<'a> {
     Source(&'a Sources),
-    Copy(&'a Shelf, u64),
+    /// And where it begins there.
+    Copy(Arc<File>, u64),
 }
 
 impl<'a> Layer<'a> {
@@ -35,7 +38,7 @@ impl<'a> Layer<'a> {
         size: u64,
         mut reader: impl Read,
         sources: &'a Sources,
-        copies: Option<&'a Shelf>,
+        copies: Option<&Shelf>,
     ) -> Result<Self> {
         match copies {
             None => {
@@ -45,7 +48,7 @@ impl<'a> Layer<'a> {
             }
             Some(copies) => {
                 compare(digest, size, &mut reader, &mut copies.writer()?)?;
-                let place = Place::Copy(copies, copies.end());
+                let place = Place::Copy(copies.file(), copies.end());
                 Ok(Self { digest, size, place })
             }
         }
@@ -53,9 +56,9 @@ impl<'a> Layer<'a> {
 
     /// Opens it at its beginning.
     pub(super) fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        match self.place {
+        match &self.place {
             Place::Source(sources) => sources.open(&self.digest, self.size).map_err(io::Error::other),
-            Place::Copy(copies, start) => Ok(Box::new(copies.open(start, self.size))),
+            Place::Copy(file, start) => Ok(Box::new(Stretch::new(Arc::clone(file), *start, self.size))),
         }
     }
 
@@ -88,7 +91,7 @@ pub(super) fn unreadable(error: io::Error) -> Error {
 }
 
 /// Reads a layer, compares it, and writes it on.
-fn compare(digest: Digest, size: u64, reader: &mut dyn Read, out: &mut dyn Write) -> Result<()> {
+pub(super) fn compare(digest: Digest, size: u64, reader: &mut dyn Read, out: &mut dyn Write) -> Result<()> {
     let wrong = |what: &str| {
         Error::new(Class::Integrity, "source", format!("the source of {digest} {what}"))
             .expected(format!("{size} bytes with that digest"))

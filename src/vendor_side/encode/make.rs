@@ -1,15 +1,14 @@
 //! Makes the travel form of one layer, and has it judged by the reader's own code before it is used.
 
 use std::cell::RefCell;
-use std::io::{Cursor, Read};
+use std::io::Read;
 
-use super::bases::{self, Candidates};
-use super::candidate::{Content, MAGIC, by_magic};
+use super::bases::{self, Candidates, Reread};
 use super::keeper::{Keeper, Written};
 use super::layer::{Layer, unreadable};
 use super::plain::with_plain;
 use super::report::Reason;
-use super::shelf::Shelf;
+use super::survey::{Survey, reason};
 use crate::bundle::{BlobSource as _, Verdict};
 use crate::collect::Sources;
 use crate::delta::find::{BasePlain, Known, Profile};
@@ -17,8 +16,7 @@ use crate::domain::{Digest, Result, limits};
 use crate::encoding::{
     Base, BasePlains, Bases, Encoding, Gzip, Level, Made as Delta, write_delta_travel, write_gzip_travel, write_travel,
 };
-use crate::recipe::find::{Found, Search, Why};
-use crate::stream::read_exact_or_end;
+use crate::recipe::find::{Found, Search};
 
 /// Of ten parts of a layer, one that is copied has so few that nothing else is tried.
 const SURELY_TENTHS: u64 = 3;
@@ -50,43 +48,37 @@ pub(super) struct Maker<'a, 'c> {
     pub(super) level: Level,
     pub(super) sources: &'a Sources,
     pub(super) keeper: &'a mut Keeper,
-    /// Copies of layers that are far away.
-    pub(super) copies: Option<&'a Shelf>,
+    /// Whether it is far away, so that a copy was made of it when it was read.
+    pub(super) is_far: bool,
     /// What it may be copied from.
     pub(super) candidates: &'a mut Candidates<'c>,
+    /// And which layers of the bundle.
+    pub(super) related: &'a [Digest],
+    /// Opens these.
+    pub(super) reread: &'a Reread<'a>,
     /// Is told how much of the layer is done: half when its form is written, the other half when it was judged.
     pub(super) told: &'a mut dyn FnMut(u64),
 }
 
 impl Maker<'_, '_> {
-    /// Reads the layer and makes its travel form.
+    /// Makes the travel form of the layer.
     ///
     /// # Errors
     ///
     /// `E-INTEGRITY source`; `E-IO` and `E-SPACE` of the source and of what is written.
-    pub(super) fn make(mut self) -> Result<Made> {
-        let mut source = self.sources.open(&self.digest, self.size)?;
-        let mut first = [0; MAGIC];
-        let count = read_exact_or_end(&mut source, &mut first).map_err(unreadable)?;
-        let first = first.get(..count).unwrap_or_default();
-        let content = match by_magic(first) {
-            Ok(content) => content,
-            Err(reason) => return Ok(Made::AsItIs(reason)),
-        };
-        let source = Cursor::new(first.to_vec()).chain(source);
-        let made = match content {
-            Content::Plain if self.candidates.is_empty() => return self.plain(source),
-            Content::Plain => {
-                let layer = Layer::read(self.digest, self.size, source, self.sources, self.copies)?;
-                let (digest, size) = (self.digest, self.size);
-                self.copied_or(&layer, &Way::Plain(digest, size), &mut |maker, layer| {
-                    maker.plain(layer.open().map_err(unreadable)?)
-                })?
-            }
-            Content::Gzip => self.gzip(source)?,
+    pub(super) fn make(mut self, survey: Survey<'_>) -> Result<Made> {
+        let (digest, size) = (self.digest, self.size);
+        let made = match survey {
+            Survey::AsItIs(reason, true) => Made::AsItIs(reason),
+            Survey::AsItIs(reason, false) => return Ok(Made::AsItIs(reason)),
+            Survey::Plain => return self.plain(self.sources.open(&digest, size)?),
+            Survey::Read(layer) => self.copied_or(&layer, &Way::Plain(digest, size), &mut |maker, layer| {
+                maker.plain(layer.open().map_err(unreadable)?)
+            })?,
+            Survey::Gzip(layer, found) => self.gzip(&layer, &found.0, &found.1)?,
         };
         Ok(match made {
-            Made::AsItIs(reason) if self.copies.is_some() => Made::CopiedAsItIs(reason),
+            Made::AsItIs(reason) if self.is_far => Made::CopiedAsItIs(reason),
             made => made,
         })
     }
@@ -111,22 +103,9 @@ impl Maker<'_, '_> {
         })
     }
 
-    fn gzip(&mut self, source: impl Read) -> Result<Made> {
-        let layer = Layer::read(self.digest, self.size, source, self.sources, self.copies)?;
-        let told = &mut *self.told;
-        let mut alive = || told(0);
-        let alive: RefCell<&mut dyn FnMut()> = RefCell::new(&mut alive);
-        let mut open = || layer.open_telling(&alive);
-        let search = match Search::of(&mut open) {
-            Ok(search) => search,
-            Err(why) => return reason(why).map(Made::AsItIs),
-        };
-        let likely = match search.likely(&mut open) {
-            Ok(found) => found,
-            Err(why) => return reason(why).map(Made::AsItIs),
-        };
-        match self.copied_or(&layer, &Way::Gzip(&likely), &mut |maker, layer| {
-            maker.by_recipe(layer, &likely)
+    fn gzip(&mut self, layer: &Layer<'_>, search: &Search, likely: &Found) -> Result<Made> {
+        match self.copied_or(layer, &Way::Gzip(likely), &mut |maker, layer| {
+            maker.by_recipe(layer, likely)
         })? {
             Made::AsItIs(Reason::RebuildDiffers) => {}
             made => return Ok(made),
@@ -136,7 +115,7 @@ impl Maker<'_, '_> {
         let mut alive = || told(0);
         let alive: RefCell<&mut dyn FnMut()> = RefCell::new(&mut alive);
         match search.thorough(&mut || layer.open_telling(&alive)) {
-            Ok(found) => self.copied_or(&layer, &Way::Gzip(&found), &mut |maker, layer| {
+            Ok(found) => self.copied_or(layer, &Way::Gzip(&found), &mut |maker, layer| {
                 maker.by_recipe(layer, &found)
             }),
             Err(why) => reason(why).map(Made::AsItIs),
@@ -196,13 +175,14 @@ impl Maker<'_, '_> {
 
     /// Makes the travel form over what the layer has in common with others, and has it judged; nothing where that is of no use.
     fn delta(&mut self, layer: &Layer<'_>, way: &Way<'_>) -> Result<Option<Form>> {
-        if self.candidates.is_empty() {
+        if self.candidates.is_empty() && self.related.is_empty() {
             return Ok(None);
         }
         let (size, level) = (self.size, self.level);
         let profile = way.with_plain(layer, |plain| Profile::read(plain).map_err(unreadable))?;
         let told = &mut *self.told;
-        let chosen = self.candidates.choose(profile, &mut || told(0))?;
+        let related = (self.related, self.reread);
+        let chosen = self.candidates.choose(profile, related, &mut || told(0))?;
         if chosen.is_empty() {
             return Ok(None);
         }
@@ -312,19 +292,4 @@ fn gzip_of(found: &Found) -> Gzip {
 fn share(done: u64, plain: u64, size: u64) -> u64 {
     let share = u128::from(done) * u128::from(size) / u128::from(plain.max(1));
     u64::try_from(share).unwrap_or(size).min(size)
-}
-
-/// Why a gzip file travels as it is.
-///
-/// # Errors
-///
-/// Those of its source.
-fn reason(why: Why) -> Result<Reason> {
-    match why {
-        Why::Io(error) => Err(unreadable(error)),
-        Why::NoGzip | Why::UnknownProducer => Ok(Reason::UnknownProducer),
-        Why::Differs => Ok(Reason::RebuildDiffers),
-        Why::TooLarge => Ok(Reason::RecipeTooLarge),
-        Why::Work => Ok(Reason::Work),
-    }
 }

@@ -1,9 +1,9 @@
 //! Makes layers travel smaller, before anything is packed.
 //!
 //! ```text
-//! laid out ─> phase: each layer ─ candidate ─> read, compared ─ make ─> travel form ─> restored by the reader's own code
+//! laid out ─> phase: each layer ─ survey: candidate, read, compared ─ make ─> travel form ─> restored by the reader's own code
 //!                │                             └ gzip: its producer and a recipe
-//!                │                             └ bases: layers that all its sites hold, to copy from
+//!                │                             └ bases: layers that all its sites hold, or that stand before it, to copy from
 //!                └ cache: what an earlier run made                └─> a Reason to travel as it is
 //!         ─> laid out anew with travel sizes ─> pack, whose sources the travel forms are
 //! ```
@@ -21,9 +21,12 @@ mod make;
 mod options;
 mod phase;
 mod plain;
+mod relatives;
 mod report;
 mod shelf;
+mod survey;
 
 pub use options::{EncodeOptions, Encodings};
 pub(super) use phase::{Held, encode};
+pub(super) use relatives::Relatives;
 pub use report::{BlobReport, EncodeReport, Outcome, Reason};

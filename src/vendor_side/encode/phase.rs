@@ -1,9 +1,10 @@
-//! The phase itself: layer by layer, in payload order, before the bundle is laid out for good.
+//! The phase itself: layer by layer, in payload order, before the bundle is laid out for good; the next one is looked at meanwhile.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::{self, Scope};
 use std::time::Instant;
 
 use super::bases::Candidates;
@@ -13,13 +14,15 @@ use super::earlier::{Content, Earlier};
 use super::keeper::Keeper;
 use super::make::{Made, Maker};
 use super::options::{EncodeOptions, Encodings};
+use super::relatives::Relatives;
 use super::report::{BlobReport, EncodeReport, Outcome, Reason};
 use super::shelf::{Shelf, Stretch};
+use super::survey::{Ahead, Survey, Surveyor};
 use crate::bundle::{BlobSource, BundleLayout, Travels};
 use crate::collect::Sources;
 use crate::domain::{Class, Digest, Error, Result};
-use crate::earlier_bundles::EarlierBundle;
 use crate::encoding::{Base, Encoding};
+use crate::named_bases::NamedBase;
 use crate::stream::open_plain;
 use crate::workspace::Workspace;
 
@@ -33,6 +36,9 @@ pub(crate) struct EncodedSources {
     copies: Option<Shelf>,
     copied: BTreeMap<Digest, u64>,
 }
+
+/// Layers among which the next one is looked for that is surveyed meanwhile.
+const SOON: usize = 64;
 
 /// A travel form, and where it is.
 #[derive(Debug)]
@@ -105,9 +111,14 @@ pub(crate) fn encode(
     let total = layers.iter().map(|(_, size)| *size).fold(0, u64::saturating_add);
     let is_looked_at = layers.iter().any(|(_, size)| by_size(*size).is_ok());
     let earlier = held.earlier(workspace, options, is_looked_at)?;
-    let mut candidates = Candidates::new(held.layers, earlier, workspace.folder());
+    let carried = layout.carried().collect();
+    let mut candidates = Candidates::new(held.layers, &carried, earlier, workspace.folder());
+    let related = match options.encodings {
+        Encodings::Auto => held.relatives.before(&layers),
+        Encodings::None | Encodings::Recipes => BTreeMap::new(),
+    };
     if let Some(cache) = &mut cache {
-        cache.offer(candidates.digests());
+        cache.offer(candidates.digests(), &related);
     }
     if let Some(content) = candidates.content() {
         held.layers.keys().for_each(|digest| content.touch(digest));
@@ -116,23 +127,21 @@ pub(crate) fn encode(
         options,
         keeper: Keeper::new(cache, workspace.folder().to_owned()),
         candidates,
+        bases: related.values().flatten().copied().collect(),
+        related,
         total,
         done: 0,
-        sources,
+        sources: &sources,
         forms: BTreeMap::new(),
         copies: None,
         copied: BTreeMap::new(),
         progress,
     };
-    let mut report = EncodeReport::default();
-    for (digest, size) in layers {
-        if let Some(reason) = run.passes(size) {
-            report.passed(reason, size);
-        } else {
-            report.tried(run.layer(digest, size)?);
-            run.remember(digest, size)?;
-        }
-        run.done = run.done.saturating_add(size);
+    let mut report = thread::scope(|scope| run.all(&layers, scope))?;
+    if is_looked_at && options.encodings == Encodings::Auto {
+        let needed = |digest: &Digest| layout.needs().binary_search_by_key(digest, |need| need.digest).is_ok();
+        let lacking = run.candidates.lacking().iter().filter(|(digest, _)| !needed(digest));
+        report.lacking = lacking.copied().collect();
     }
     if let Some(cache) = &run.keeper.cache {
         cache.prune()?;
@@ -140,12 +149,13 @@ pub(crate) fn encode(
     if let Some(content) = run.candidates.content() {
         content.prune()?;
     }
+    let (forms, shelf, copies, copied) = (run.forms, run.keeper.shelf, run.copies, run.copied);
     let encoded = EncodedSources {
-        sources: run.sources,
-        forms: run.forms,
-        shelf: run.keeper.shelf,
-        copies: run.copies,
-        copied: run.copied,
+        sources,
+        forms,
+        shelf,
+        copies,
+        copied,
     };
     let travels = |form: &Form| Travels {
         size: form.size,
@@ -165,12 +175,14 @@ pub(crate) fn encode(
     Ok((layout, encoded, report))
 }
 
-/// Layers that all sites of a bundle hold.
+/// Layers that those of a bundle may be copied from: what all its sites hold, and others of it.
 pub(crate) struct Held<'a> {
     /// Which, with their sizes.
     pub(crate) layers: &'a BTreeMap<Digest, u64>,
-    /// Bundles that have some of them.
-    pub(crate) bundles: &'a [EarlierBundle],
+    /// What a person named, which has some of them.
+    pub(crate) named: &'a [NamedBase],
+    /// Layers of the bundle that have much in common.
+    pub(crate) relatives: &'a Relatives,
 }
 
 impl Held<'_> {
@@ -182,13 +194,13 @@ impl Held<'_> {
         is_looked_at: bool,
     ) -> Result<Earlier<'a>> {
         let is_delta = is_looked_at && options.encodings == Encodings::Auto;
-        let bundles = if is_delta { self.bundles } else { &[] };
+        let named = if is_delta { self.named } else { &[] };
         let content = if is_delta && options.cache {
             Some(Content::new(workspace.folder(), options.content_bytes)?)
         } else {
             None
         };
-        Ok(Earlier::new(bundles, workspace.chain(), workspace.folder(), content))
+        Ok(Earlier::new(named, workspace.chain(), workspace.folder(), content))
     }
 }
 
@@ -196,16 +208,59 @@ struct Run<'a> {
     options: &'a EncodeOptions,
     keeper: Keeper,
     candidates: Candidates<'a>,
+    /// What each layer may be copied from in the bundle itself, and all of that.
+    related: BTreeMap<Digest, Vec<Digest>>,
+    bases: BTreeSet<Digest>,
     total: u64,
     done: u64,
-    sources: Sources,
+    sources: &'a Sources,
     forms: BTreeMap<Digest, Form>,
     copies: Option<Shelf>,
     copied: BTreeMap<Digest, u64>,
     progress: &'a mut dyn FnMut(u64, u64),
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn all<'scope>(&mut self, layers: &[(Digest, u64)], scope: &'scope Scope<'scope, 'a>) -> Result<EncodeReport> {
+        let mut report = EncodeReport::default();
+        let mut ahead: Option<Ahead<'a>> = None;
+        for (number, (digest, size)) in layers.iter().enumerate() {
+            let (digest, size) = (*digest, *size);
+            if let Some(reason) = self.passes(size) {
+                report.passed(reason, size);
+            } else if let Some(known) = self.known(digest, size)? {
+                report.tried(known);
+                self.remember(digest, size)?;
+                self.carry(digest, size);
+            } else {
+                let started = Instant::now();
+                let survey = match ahead.take_if(|ahead| ahead.digest == digest) {
+                    Some(ahead) => ahead.wait(&mut || (self.progress)(self.done, self.total))?,
+                    None => self.survey(digest, size)?,
+                };
+                if ahead.is_none() {
+                    let behind = layers.get(number.saturating_add(1)..).unwrap_or_default();
+                    ahead = self.next(behind)?.map(|next| next.ahead(scope));
+                }
+                let made = self.make(digest, size, survey)?;
+                let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                report.tried(self.keep(digest, size, made, milliseconds)?);
+                self.remember(digest, size)?;
+                self.carry(digest, size);
+            }
+            self.done = self.done.saturating_add(size);
+        }
+        Ok(report)
+    }
+
+    /// Says how a layer travels that later ones may be copied from.
+    fn carry(&mut self, digest: Digest, size: u64) {
+        if self.bases.contains(&digest) {
+            let encoding = self.forms.get(&digest).map(|form| form.encoding);
+            self.candidates.carry(digest, size, encoding);
+        }
+    }
+
     /// Why a layer of this size is not even looked at.
     fn passes(&self, size: u64) -> Option<Reason> {
         match self.options.encodings {
@@ -214,19 +269,15 @@ impl Run<'_> {
         }
     }
 
-    fn layer(&mut self, digest: Digest, size: u64) -> Result<BlobReport> {
-        let report = |outcome, milliseconds| BlobReport {
-            digest,
-            size,
-            outcome,
-            milliseconds,
-        };
+    /// What an earlier run made of a layer.
+    fn known(&mut self, digest: Digest, size: u64) -> Result<Option<BlobReport>> {
         let known = match &mut self.keeper.cache {
             Some(cache) => cache.find(&digest, size)?,
             None => None,
         };
-        match known {
-            Some(Known::AsItIs(reason)) => return Ok(report(Outcome::AsItIs(reason), 0)),
+        let (outcome, milliseconds) = match known {
+            None => return Ok(None),
+            Some(Known::AsItIs(reason)) => (Outcome::AsItIs(reason), 0),
             Some(Known::Form {
                 path,
                 digest: travel,
@@ -243,15 +294,96 @@ impl Run<'_> {
                     bases: digests(&bases),
                 };
                 self.use_form(digest, (travel, travel_size), (encoding, bases), Some(path));
-                return Ok(report(outcome, milliseconds));
+                (outcome, milliseconds)
             }
-            None => {}
+        };
+        Ok(Some(BlobReport {
+            digest,
+            size,
+            outcome,
+            milliseconds,
+        }))
+    }
+
+    /// The next layer that has to be looked at and is near, among those that come soon.
+    fn next(&self, behind: &[(Digest, u64)]) -> Result<Option<Surveyor<'a>>> {
+        for (digest, size) in behind.iter().take(SOON) {
+            let is_known = match &self.keeper.cache {
+                Some(cache) => cache.has(digest)?,
+                None => false,
+            };
+            if self.passes(*size).is_none() && !is_known && self.sources.is_near(digest) {
+                return Ok(Some(self.surveyor(*digest, *size)));
+            }
         }
-        let started = Instant::now();
-        let made = self.make(digest, size)?;
-        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(None)
+    }
+
+    fn surveyor(&self, digest: Digest, size: u64) -> Surveyor<'a> {
+        Surveyor {
+            digest,
+            size,
+            sources: self.sources,
+            is_compared: !self.candidates.is_empty() || self.related.contains_key(&digest),
+        }
+    }
+
+    /// Looks at a layer; a copy is made of one that is far away.
+    fn survey(&mut self, digest: Digest, size: u64) -> Result<Survey<'a>> {
+        let is_far = !self.sources.is_near(&digest);
+        if is_far && self.copies.is_none() {
+            self.copies = Some(self.keeper.new_shelf()?);
+        }
+        let copies = self.copies.as_ref().filter(|_| is_far);
+        let surveyor = self.surveyor(digest, size);
+        let (progress, done, total) = (&mut *self.progress, self.done, self.total);
+        surveyor.survey(copies, &mut || progress(done, total))
+    }
+
+    /// Makes the travel form of a layer; of one that is far away and travels as it is, a copy is kept.
+    fn make(&mut self, digest: Digest, size: u64, survey: Survey<'a>) -> Result<Made> {
+        let is_far = !self.sources.is_near(&digest);
+        let (done, total) = (self.done, self.total);
+        let progress = &mut *self.progress;
+        let (sources, copied, copies) = (self.sources, &self.copied, self.copies.as_ref());
+        let reread = |digest: &Digest, size: u64| match (copied.get(digest), copies) {
+            (Some(start), Some(copies)) => Ok(Box::new(copies.open(*start, size)) as Box<dyn Read + Send>),
+            _ => sources.open(digest, size),
+        };
+        let maker = Maker {
+            digest,
+            size,
+            level: self.options.level,
+            sources: self.sources,
+            keeper: &mut self.keeper,
+            is_far,
+            candidates: &mut self.candidates,
+            related: self.related.get(&digest).map_or(&[][..], Vec::as_slice),
+            reread: &reread,
+            told: &mut |layer| progress(done.saturating_add(layer), total),
+        };
+        let made = maker.make(survey)?;
+        match (&made, &mut self.copies) {
+            (Made::CopiedAsItIs(_), Some(copies)) => {
+                self.copied.insert(digest, copies.keep(size));
+            }
+            (Made::Form(_), Some(copies)) if is_far => {
+                let copy = copies.written(size);
+                // Else the next one takes its place.
+                if self.bases.contains(&digest) {
+                    self.copied.insert(digest, copies.keep(size));
+                }
+                self.keep_content(digest, size, || Ok(copy))?;
+            }
+            _ => {}
+        }
+        Ok(made)
+    }
+
+    /// Keeps what was made of a layer.
+    fn keep(&mut self, digest: Digest, size: u64, made: Made, milliseconds: u64) -> Result<BlobReport> {
         let mut entry = Entry::of(digest, size, milliseconds);
-        match made {
+        let outcome = match made {
             Made::Form(made) => {
                 let (form, file) = &made.written;
                 entry.form(form, made.encoding, made.pieces, &made.bases);
@@ -266,16 +398,22 @@ impl Run<'_> {
                     bases: digests(&made.bases),
                 };
                 self.use_form(digest, (form.digest, form.size), (made.encoding, made.bases), path);
-                Ok(report(outcome, milliseconds))
+                outcome
             }
             Made::AsItIs(reason) | Made::CopiedAsItIs(reason) => {
                 entry.reason = Some(reason.word().to_owned());
                 if let Some(cache) = &mut self.keeper.cache {
                     cache.keep(&entry, None)?;
                 }
-                Ok(report(Outcome::AsItIs(reason), milliseconds))
+                Outcome::AsItIs(reason)
             }
-        }
+        };
+        Ok(BlobReport {
+            digest,
+            size,
+            outcome,
+            milliseconds,
+        })
     }
 
     fn use_form(
@@ -303,6 +441,22 @@ impl Run<'_> {
 
     /// Keeps a layer for later bundles to copy from, where reading it once more costs nobody anything.
     fn remember(&mut self, digest: Digest, size: u64) -> Result<()> {
+        if let (Some(start), Some(copies)) = (self.copied.get(&digest), &self.copies) {
+            let copy = copies.open(*start, size);
+            return self.keep_content(digest, size, || Ok(copy));
+        }
+        if !self.sources.is_near(&digest) {
+            if let Some(content) = self.candidates.content() {
+                content.touch(&digest);
+            }
+            return Ok(());
+        }
+        let sources = self.sources;
+        self.keep_content(digest, size, || sources.open(&digest, size))
+    }
+
+    /// Keeps a layer for later bundles to copy from, unless it is kept already.
+    fn keep_content<R: Read>(&mut self, digest: Digest, size: u64, open: impl FnOnce() -> Result<R>) -> Result<()> {
         let Some(content) = self.candidates.content() else {
             return Ok(());
         };
@@ -310,38 +464,7 @@ impl Run<'_> {
         if content.has(&digest, size) {
             return Ok(());
         }
-        if let (Some(start), Some(copies)) = (self.copied.get(&digest), &self.copies) {
-            return content.keep(&digest, copies.open(*start, size));
-        }
-        if self.sources.is_near(&digest) {
-            return content.keep(&digest, self.sources.open(&digest, size)?);
-        }
-        Ok(())
-    }
-
-    /// Makes the travel form of a layer; of one that is far away and travels as it is, a copy is kept.
-    fn make(&mut self, digest: Digest, size: u64) -> Result<Made> {
-        let far = !self.sources.is_near(&digest);
-        if far && self.copies.is_none() {
-            self.copies = Some(self.keeper.new_shelf()?);
-        }
-        let (done, total) = (self.done, self.total);
-        let progress = &mut *self.progress;
-        let maker = Maker {
-            digest,
-            size,
-            level: self.options.level,
-            sources: &self.sources,
-            keeper: &mut self.keeper,
-            copies: self.copies.as_ref().filter(|_| far),
-            candidates: &mut self.candidates,
-            told: &mut |layer| progress(done.saturating_add(layer), total),
-        };
-        let made = maker.make()?;
-        if let (Made::CopiedAsItIs(_), Some(copies)) = (&made, &mut self.copies) {
-            self.copied.insert(digest, copies.keep(size));
-        }
-        Ok(made)
+        content.keep(&digest, open()?)
     }
 }
 

@@ -66,6 +66,8 @@ pub struct BlobReport {
 pub struct EncodeReport {
     /// Those that were looked at, in payload order.
     pub blobs: Vec<BlobReport>,
+    /// Older layers that all sites hold and from which nothing is copied, for nobody here has their bytes.
+    pub lacking: Vec<(Digest, u64)>,
     /// Those that nobody looks at, for each reason how many and their bytes: a release may have a hundred thousand.
     passed: BTreeMap<Reason, (u64, u64)>,
 }
@@ -183,8 +185,13 @@ impl EncodeReport {
                 (producer.to_owned(), value)
             })
             .collect();
+        let lacking: Vec<Value> = self
+            .lacking
+            .iter()
+            .map(|(digest, size)| json!({"digest": digest, "size": size}))
+            .collect();
         json!({
-            "blobs": blobs, "encoded": {"blobs": count, "bytes": size, "travel_bytes": travel_size},
+            "blobs": blobs, "lacking": lacking, "encoded": {"blobs": count, "bytes": size, "travel_bytes": travel_size},
             "producers": producers, "as_it_is": reasons,
         })
     }

@@ -63,6 +63,11 @@ impl Shelf {
         Ok(file)
     }
 
+    /// Returns the file that they stand in.
+    pub(super) fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+
     /// Returns where the next one begins.
     pub(super) fn end(&self) -> u64 {
         self.end

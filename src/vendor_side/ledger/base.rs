@@ -24,8 +24,8 @@ const BRANCHES: &str = "branches";
 pub struct Base {
     /// What decided it.
     pub choice: Choice,
-    /// Bundles that a person named besides: every site holds what they carry.
-    pub bundles: Vec<PathBuf>,
+    /// What a person named besides, as it was named: every site holds its layers.
+    pub named: Vec<PathBuf>,
     /// Layers that may be left out, with their sizes.
     pub held: BTreeMap<Digest, u64>,
     /// Layers that others may be copied from: those, and where a number is signed again what its sites hold by now.
@@ -159,17 +159,17 @@ impl Base {
         copied_from.extend(&held);
         Ok(Self {
             choice,
-            bundles: Vec::new(),
+            named: Vec::new(),
             held,
             copied_from,
         })
     }
 
-    /// Builds on a bundle, too, that a person named.
-    pub(crate) fn name(&mut self, path: PathBuf, layers: &BTreeMap<Digest, u64>) {
+    /// Builds on what a person named, too.
+    pub(crate) fn name(&mut self, word: PathBuf, layers: &BTreeMap<Digest, u64>) {
         self.held.extend(layers);
         self.copied_from.extend(layers);
-        self.bundles.push(path);
+        self.named.push(word);
     }
 }
 

@@ -6,5 +6,6 @@ mod delta;
 mod delta_vectors;
 mod gzip;
 mod real_programs;
+mod registry;
 mod spoilt;
 mod stage;

@@ -1,13 +1,19 @@
 //! Updates whose layers are copied in part from what a site holds: chosen by what it reported, or by the bundle that is named.
+#![allow(clippy::disallowed_methods, reason = "tests read what they wrote")]
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::process::Command;
 
 use airlock::db::{Db, Schema, ledger};
 use airlock::domain::{Digest, Hash};
+use airlock::producer::{Producer, Sample};
 use serde_json::{Value, json};
 
 use super::world::{Site, Vendor, images};
+use crate::support::image_set::{ImageSet, MANIFEST, digest_of};
+use crate::support::site::noise;
+use crate::support::travel::GzipLayer;
 
 /// What became of a layer.
 fn of<'a>(made: &'a Value, layer: &Digest) -> &'a Value {
@@ -58,7 +64,7 @@ fn a_layer_of_which_a_site_has_nearly_all_travels_as_what_changed() {
     );
     assert_eq!(of(&whole, &new)["reason"], "no-gain");
     plant.import(&vendor.bundle("two.airlock")).assert_imported();
-    assert_eq!(std::fs::metadata(plant.blob(&new)).unwrap().len(), 100 << 10);
+    assert_eq!(fs::metadata(plant.blob(&new)).unwrap().len(), 100 << 10);
     // What nothing refers to any more is no need of a later release.
     plant.report(&vendor, 2);
     vendor.release(4, &second);
@@ -101,4 +107,187 @@ fn a_bundle_that_is_named_is_what_sites_hold() {
     for name in ["one.airlock", "two.airlock", "three.airlock"] {
         plant.import(&vendor.bundle(name)).assert_imported();
     }
+}
+
+#[test]
+fn a_base_is_named_by_its_number_or_by_a_state_folder() {
+    let vendor = Vendor::new();
+    let plant = Site::new(&vendor, "plant-7");
+    let (first, second) = (images("1.0", None), images("2.0", Some(2)));
+    vendor.release(1, &first);
+    vendor.create("one.airlock", &[&plant], &["--encodings", "auto"]);
+    plant.import(&vendor.bundle("one.airlock")).assert_imported();
+    vendor.release(2, &second);
+    let state = plant.state();
+    let state = state.to_str().unwrap();
+    let read = |name: &str| super::travel::read(&vendor, name);
+    let ways: [(&str, &[&str]); 3] = [
+        ("number.airlock", &["--base", "1"]),
+        ("state.airlock", &["--base", state, "--no-cache"]),
+        ("bundle.airlock", &["--base", "one.airlock", "--no-cache"]),
+    ];
+    for (name, words) in ways {
+        let made = vendor.create(name, &[&plant], &[&["--encodings", "auto"], words].concat());
+        assert_eq!(of(&made, &second.own[2])["encoding"], "delta", "{name}");
+        assert_eq!(
+            (&made["needs"], &made["base"]["named"]),
+            (&json!(6), &json!([words[1]]))
+        );
+        assert_eq!(made["encodings"]["lacking"], json!([]));
+        assert!(read(name) == read("number.airlock"), "{name}");
+    }
+    plant.import(&vendor.bundle("number.airlock")).assert_imported();
+    // A release that was not signed here is named by its bundle.
+    let asked = |base: &'static str| {
+        let words = [
+            "bundle",
+            "create",
+            "-f",
+            "release.yaml",
+            "-w",
+            "w",
+            "-o",
+            "three.airlock",
+        ];
+        [&words[..], &["--site", "plant-7", "--sequence", "3", "--base", base]].concat()
+    };
+    let (class, code, event) = vendor.folder.refused(&asked("7"));
+    assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "base"));
+    assert_eq!(event["remedy"], "name its bundle: --base FILE");
+    assert!(!vendor.bundle("three.airlock").exists());
+    assert_eq!(vendor.folder.good(&asked("one.airlock"))["needs"], 6);
+}
+
+#[test]
+fn older_layers_whose_bytes_nobody_has_are_told() {
+    let vendor = Vendor::new();
+    let plant = Site::new(&vendor, "plant-7");
+    let (first, second) = (images("1.0", None), images("2.0", Some(2)));
+    vendor.release(1, &first);
+    vendor.create("one.airlock", &[&plant], &["--encodings", "auto", "--no-cache"]);
+    plant.import(&vendor.bundle("one.airlock")).assert_imported();
+    plant.report(&vendor, 1);
+    vendor.release(2, &second);
+    let create = |more: &[&str]| {
+        let words = [
+            "bundle",
+            "create",
+            "-f",
+            "release.yaml",
+            "-w",
+            "w",
+            "-o",
+            "two.airlock",
+            "--site",
+            "plant-7",
+        ];
+        let output = vendor.folder.run(&[&words[..], more].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        (serde_json::from_slice::<Value>(&output.stdout).unwrap(), said)
+    };
+    let told = format!(
+        "nothing is copied from 1 older layer that the sites hold, for their bytes are not at hand: {}; to copy from them, name a bundle \
+         that carries them with --base FILE",
+        first.own[2]
+    );
+    let (made, said) = create(&[]);
+    assert_eq!(of(&made, &second.own[2])["reason"], "no-gain");
+    assert_eq!(
+        made["encodings"]["lacking"],
+        json!([{"digest": first.own[2], "size": 100 << 10}])
+    );
+    assert!(said.contains(&told), "{said}");
+    let (made, said) = create(&["--sequence", "3", "--base", "one.airlock"]);
+    assert_eq!(of(&made, &second.own[2])["encoding"], "delta");
+    assert!(!said.contains("not at hand"), "{said}");
+    // Nobody asks for older layers where nothing is copied.
+    let (_, said) = create(&["--sequence", "4", "--encodings", "recipes"]);
+    assert!(!said.contains("not at hand"), "{said}");
+}
+
+#[test]
+fn a_version_of_an_image_is_copied_from_the_one_before_in_the_same_bundle() {
+    let vendor = Vendor::new();
+    let plant = Site::new(&vendor, "plant-7");
+    let changed = |layer: &[u8]| [&layer[..70_001], b"something more", &layer[70_001..]].concat();
+    let (noisy, text) = (
+        noise(200_000, 1),
+        [&Sample::Text.plain()[..30_000], &noise(60_000, 8)].concat().repeat(2),
+    );
+    let zipped = |plain: &[u8]| GzipLayer::of(Producer::Go1Level6, plain.to_vec()).file;
+    let versions = [
+        [noisy.clone(), zipped(&text)],
+        [changed(&noisy), zipped(&changed(&text))],
+    ];
+    let mut set = ImageSet::default();
+    let mut manifests = Vec::new();
+    for (version, layers) in versions.iter().enumerate() {
+        let config = json!({"os": "linux", "architecture": "amd64", "author": version, "rootfs": {"type": "layers", "diff_ids": []}});
+        let config = set.blob(
+            "application/vnd.oci.image.config.v1+json",
+            config.to_string().as_bytes(),
+        );
+        let layers: Vec<Value> = layers
+            .iter()
+            .map(|layer| set.blob("application/vnd.oci.image.layer.v1.tar", layer))
+            .collect();
+        let manifest =
+            set.manifest(&json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers}));
+        set.tag(&format!("1.{version}"), &manifest);
+        manifests.push(manifest);
+    }
+    set.write_folder(&vendor.folder.path("layout"), &manifests);
+    let images =
+        ["1.0", "1.1"].map(|tag| format!("  - source: oci:layout:{tag}\n    name: registry.test/acme/web:{tag}\n"));
+    let release = format!(
+        "product: app\nchannel: stable\nversion: \"1\"\nsequence: 1\nexpires: 2099-01-01T00:00:00Z\naudience: any\nimages:\n{}",
+        images.concat()
+    );
+    fs::write(vendor.folder.path("release.yaml"), release).unwrap();
+    let made = vendor.create("cold.airlock", &[], &["--encodings", "auto"]);
+    for (old, new) in versions[0].iter().zip(&versions[1]) {
+        let found = of(&made, &digest_of(new));
+        assert_eq!(
+            (&found["encoding"], &found["bases"]),
+            (&json!("delta"), &json!([digest_of(old)]))
+        );
+        assert!(found["travel_size"].as_u64().unwrap() < 2_000, "{found}");
+    }
+    assert_eq!(made["needs"], 0);
+    // The bytes are the same whatever was kept.
+    let read = |name: &str| super::travel::read(&vendor, name);
+    vendor.create("warm.airlock", &[], &["--encodings", "auto"]);
+    vendor.create("bare.airlock", &[], &["--encodings", "auto", "--no-cache"]);
+    assert!(read("cold.airlock") == read("warm.airlock") && read("cold.airlock") == read("bare.airlock"));
+    plant.import(&vendor.bundle("cold.airlock")).assert_imported();
+    for layer in versions.iter().flatten() {
+        assert!(fs::read(plant.blob(&digest_of(layer))).unwrap() == *layer);
+    }
+    // What is copied from such a bundle is copied from what was made of it.
+    let third = [changed(&versions[1][0]), zipped(&changed(&changed(&text)))];
+    let mut set = ImageSet::default();
+    let config = set.blob(
+        "application/vnd.oci.image.config.v1+json",
+        br#"{"os":"linux","architecture":"amd64"}"#,
+    );
+    let layers: Vec<Value> = third
+        .iter()
+        .map(|layer| set.blob("application/vnd.oci.image.layer.v1.tar", layer))
+        .collect();
+    let manifest =
+        set.manifest(&json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers}));
+    set.tag("1.2", &manifest);
+    set.write_folder(&vendor.folder.path("next"), &[manifest]);
+    let release = "product: app\nchannel: stable\nversion: \"2\"\nsequence: 2\nexpires: 2099-01-01T00:00:00Z\naudience: any\nimages:\n  \
+                   - source: oci:next:1.2\n    name: registry.test/acme/web:1.2\n";
+    fs::write(vendor.folder.path("release.yaml"), release).unwrap();
+    let words = ["--encodings", "auto", "--no-cache", "--base", "cold.airlock"];
+    let made = vendor.create("next.airlock", &[], &words);
+    assert_eq!(made["encodings"]["encoded"]["blobs"], 2);
+    for layer in &third {
+        let found = of(&made, &digest_of(layer));
+        assert!(found["travel_size"].as_u64().unwrap() < 2_000, "{found}");
+    }
+    plant.import(&vendor.bundle("next.airlock")).assert_imported();
 }

@@ -419,6 +419,7 @@ pub(super) const ROWS: &[(&str, Row)] = &[
     ("Trust unknown-site: give the enrolment file of that site too, with --enrolment once more, after comparing its fingerprint by voice", Followed(&["each_of_several_has_its_verdict_and_the_worst_is_the_exit_code"])),
     ("Usage again: `airlock status list` says what was made here, and how far each package is", Followed(&["the_list_says_how_far_each_package_is"])),
     ("Usage again: nothing is to be done: the vendor has what it held; `airlock status list` says which packages can leave once more", Followed(&["the_list_says_how_far_each_package_is"])),
+    ("Usage base: name its bundle: --base FILE", Followed(&["a_base_is_named_by_its_number_or_by_a_state_folder"])),
     ("Usage output: find out who put it there, and remove it; nothing was written", Followed(&["what_stands_in_the_way_of_the_partial_file_is_named"])),
     ("Usage output: let somebody read it, such as `airlock status export - | ssh diode 'cat > FILE'`, or name a folder; nothing was written", Followed(&["a_closed_output_takes_no_package"])),
     ("State package-missing: make the next package with `airlock status preview`: it covers what this one held and is not acknowledged", Followed(&["a_signed_package_that_is_gone_is_covered_by_the_next_one_as_the_message_says"])),

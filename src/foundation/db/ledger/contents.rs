@@ -238,6 +238,28 @@ pub fn needs_of(connection: &Connection, head: Hash) -> Result<Option<BTreeMap<D
     rows.collect::<rusqlite::Result<_>>().map(Some).sql(what)
 }
 
+/// Returns the layers of a head, with their sizes: those that its bundle carried and those that it needed; nothing for a head that is not
+/// known.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn layers_of(connection: &Connection, head: Hash) -> Result<Option<BTreeMap<Digest, u64>>> {
+    let what = "read what was signed";
+    if contents_of(connection, head)?.is_none() {
+        return Ok(None);
+    }
+    let mut select = connection
+        .prepare(
+            "SELECT b.digest, b.size FROM signed_head h JOIN signed_blob b ON b.head = h.id WHERE h.head = ? AND b.leaf = 1",
+        )
+        .sql(what)?;
+    let rows = select
+        .query_map([head], |row| Ok((row.get(0)?, row.get(1)?)))
+        .sql(what)?;
+    rows.collect::<rusqlite::Result<_>>().map(Some).sql(what)
+}
+
 /// Returns how many pieces of content a head consists of and the hash over them; nothing for a head that is not known.
 ///
 /// # Errors

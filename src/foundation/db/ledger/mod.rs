@@ -22,7 +22,8 @@ pub mod summaries;
 pub mod told;
 
 pub use contents::{
-    SignedContents, SignedDeployment, SignedTarget, contents_of, fixes_of, head_bytes, needs_of, record_contents,
+    SignedContents, SignedDeployment, SignedTarget, contents_of, fixes_of, head_bytes, layers_of, needs_of,
+    record_contents,
 };
 pub use coverage::{cover, highest, reach};
 pub use instances::{

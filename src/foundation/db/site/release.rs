@@ -1,5 +1,6 @@
 //! Releases: which there are, which are live, how far each scope has come.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
@@ -294,6 +295,25 @@ pub fn retained_blob(connection: &Connection, domain: Hash, digest: &Digest) -> 
         .prepare_cached(RETAINED_BLOB)
         .and_then(|mut select| select.query_row(params![digest, domain], |row| row.get(0)).optional())
         .sql("look for needed content")
+}
+
+/// Returns digest and size of everything that retained releases of a trust domain hold.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn retained_blobs(connection: &Connection, domain: Hash) -> Result<BTreeMap<Digest, u64>> {
+    let what = "read what releases hold";
+    let mut select = connection
+        .prepare(
+            "SELECT DISTINCT b.digest, b.size FROM scope s JOIN release r ON r.scope = s.id
+             JOIN release_blob rb ON rb.release = r.id JOIN blob b ON b.id = rb.blob WHERE s.domain = ?",
+        )
+        .sql(what)?;
+    let rows = select
+        .query_map([domain], |row| Ok((row.get(0)?, row.get(1)?)))
+        .sql(what)?;
+    rows.collect::<rusqlite::Result<_>>().sql(what)
 }
 
 /// Asked for each blob of a refused bundle, so both parts look it up by an index.

@@ -1,8 +1,10 @@
-//! Bases by what stands in them: blocks, heads, members.
+//! Bases by what stands in them: blocks, heads, members, anchors.
 
 use std::collections::HashMap;
 use std::io;
 
+use super::super::grammar::Stretch;
+use super::anchors::Anchors;
 use super::tar::{Kind, Walk};
 use super::{BLOCK, BasePlain, number_of};
 
@@ -18,6 +20,31 @@ pub(super) struct Place {
     pub(super) offset: u64,
 }
 
+impl Place {
+    /// Where a stretch begins.
+    pub(super) fn of(stretch: &Stretch) -> Self {
+        Self {
+            base: stretch.base,
+            offset: stretch.offset,
+        }
+    }
+
+    /// The place so many bytes behind.
+    pub(super) fn moved(self, bytes: u64) -> Self {
+        let offset = self.offset.saturating_add(bytes);
+        Self { offset, ..self }
+    }
+
+    /// So many bytes from there on.
+    pub(super) fn stretch(self, length: u64) -> Stretch {
+        Stretch {
+            base: self.base,
+            offset: self.offset,
+            length,
+        }
+    }
+}
+
 /// The body of a member in a base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Body {
@@ -26,7 +53,7 @@ pub(super) struct Body {
 }
 
 /// What is known of bases.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Known {
     /// By the number of a block's bytes, ascending: base and block.
     blocks: Vec<(u64, u8, u32)>,
@@ -36,6 +63,8 @@ pub struct Known {
     bodies: [HashMap<u64, Body>; 3],
     /// Bases that are no tar, as one body each.
     whole: Vec<Body>,
+    /// Places at any byte.
+    pub(super) anchors: Anchors,
 }
 
 impl Known {
@@ -47,22 +76,32 @@ impl Known {
     pub fn of(bases: &[&dyn BasePlain]) -> io::Result<Self> {
         let all = bases.iter().map(|base| base.size()).fold(0, u64::saturating_add);
         let every = all.div_ceil(BLOCK as u64).div_ceil(BLOCKS).max(1);
-        let mut known = Self::default();
+        let mut known = Self {
+            blocks: Vec::new(),
+            heads: HashMap::new(),
+            bodies: Default::default(),
+            whole: Vec::new(),
+            anchors: Anchors::of(all),
+        };
         for (number, base) in bases.iter().enumerate() {
             known.read(number, *base, every)?;
         }
         known.blocks.sort_unstable();
         known.blocks.dedup_by_key(|(number, ..)| *number);
+        known.anchors.finish();
         Ok(known)
     }
 
     fn read(&mut self, number: usize, base: &dyn BasePlain, every: u64) -> io::Result<()> {
         let (mut walk, mut offset, mut is_tar) = (Walk::default(), 0_u64, false);
         let mut buffer = Vec::new();
+        self.anchors.base(base.size());
         while offset < base.size() {
             let now = usize::try_from(base.size().saturating_sub(offset)).map_or(READ, |left| left.min(READ));
             buffer.resize(now, 0);
             base.read(offset, &mut buffer)?;
+            let behind = base.size().saturating_sub(offset).saturating_sub(now as u64);
+            self.anchors.take(&buffer, behind);
             for block in buffer.chunks(BLOCK) {
                 let place = Place { base: number, offset };
                 if let Kind::Head(member) = walk.block(block) {

@@ -2,27 +2,26 @@
 
 use std::io;
 
-use super::super::grammar::{LITERAL_RECORD, Stretch};
+use super::super::grammar::Stretch;
 use super::super::head::{self, HEAD, retold};
-use super::super::judge::RANGE_BYTES;
 use super::super::write::Writer;
 use super::known::{Body, Known, Place};
-use super::tar::{Kind, Walk};
+use super::prefix::Prefix;
+use super::run::{Part, Run, WORTH, is_packed};
+use super::tar::{Kind, Member, Walk};
+use super::view::View;
 use super::{BLOCK, BasePlain};
 
-/// Bytes of a base that are held at once.
-const WINDOW: usize = 64 << 10;
 /// Bytes of a long body in front of and behind the place where a literal stands, that stand in front of it.
 const AROUND: u64 = 32 << 10;
-/// Ranges in front of a record: more say little that the others did not.
-const RANGES: usize = 1_024;
-
-/// What a record's literals are compressed after.
-#[derive(Debug, Default)]
-struct Prefix {
-    ranges: Vec<Stretch>,
-    bytes: u64,
-}
+/// The same for a short literal between others that were found.
+const LEAST_AROUND: u64 = 1 << 10;
+/// What stood between two copies stands in front of what stands there now, unless it is this much longer.
+const LONGER: u64 = 4 << 10;
+/// What is new is so large a part of a short body that all of what was there stands in front of it.
+const MOST: u64 = 8;
+/// Bytes of a script from which on only whole blocks are looked for: a script has a bound.
+const SCRIPT: usize = 512 << 10;
 
 /// A group that is complete: its script is written once it is known what stands in front of its records.
 #[derive(Debug)]
@@ -30,20 +29,26 @@ pub struct Group(Writer);
 
 /// Compares a plain with bases.
 pub struct Matcher<'a> {
-    bases: &'a [&'a dyn BasePlain],
     known: &'a Known,
+    view: View<'a>,
     plain_size: u64,
     at: u64,
     walk: Walk,
     is_tar: bool,
     /// Where the base goes on beside the plain.
     cursor: Option<Place>,
+    /// Whether the last thing that was found is a copy which ends there.
+    goes_on: bool,
     /// The old body of the member under way, and where its new one begins and how long it is.
     beside: Option<(Body, u64, u64)>,
+    /// Blocks that no base has, and where a base goes on beside the first of them.
+    run: Vec<u8>,
+    run_beside: Option<Place>,
+    /// Of the run, bytes at its end that a base has, and where: not yet so many that a copy of them is worth it.
+    tail: usize,
+    tail_at: Place,
     script: Writer,
     prefix: Prefix,
-    window: Vec<u8>,
-    window_at: Option<Place>,
 }
 
 impl std::fmt::Debug for Matcher<'_> {
@@ -56,22 +61,26 @@ impl<'a> Matcher<'a> {
     /// For a plain of so many bytes.
     pub fn new(bases: &'a [&'a dyn BasePlain], known: &'a Known, plain_size: u64) -> Self {
         Self {
-            bases,
             known,
+            view: View::new(bases),
             plain_size,
             at: 0,
             walk: Walk::default(),
             is_tar: false,
             cursor: None,
+            goes_on: false,
             beside: None,
+            run: Vec::new(),
+            run_beside: None,
+            tail: 0,
+            tail_at: Place { base: 0, offset: 0 },
             script: Writer::default(),
             prefix: Prefix::default(),
-            window: Vec::new(),
-            window_at: None,
         }
     }
 
-    /// Takes the next bytes of the plain: whole blocks, but for its end. Those that no base has are added to `literals`.
+    /// Takes the next bytes of the plain: whole blocks, but for its end. Those that no base has are added to `literals`. What is given at
+    /// once is held at once, and looked at as one.
     ///
     /// # Errors
     ///
@@ -79,17 +88,21 @@ impl<'a> Matcher<'a> {
     pub fn feed(&mut self, bytes: &[u8], literals: &mut Vec<u8>) -> io::Result<()> {
         for block in bytes.chunks(BLOCK) {
             let kind = self.walk.block(block);
-            if !self.block(block, kind)? {
-                self.script.literal(block.len() as u64);
-                literals.extend_from_slice(block);
-                self.stands_beside(block.len() as u64);
-                if let Some(cursor) = &mut self.cursor {
-                    cursor.offset = cursor.offset.saturating_add(block.len() as u64);
+            if let Kind::Head(member) = kind {
+                self.end_run(None, literals)?;
+                self.member(member);
+            }
+            if !self.block(block, kind, literals)? {
+                if self.run.is_empty() {
+                    self.run_beside = self.cursor;
                 }
+                self.run.extend_from_slice(block);
+                self.tail = 0;
+                self.cursor = self.cursor.map(|place| place.moved(block.len() as u64));
             }
             self.at = self.at.saturating_add(block.len() as u64);
         }
-        Ok(())
+        self.end_run(None, literals)
     }
 
     /// Literal bytes of the group under way, so far.
@@ -99,26 +112,27 @@ impl<'a> Matcher<'a> {
 
     /// Returns what may stand in front of the literals that came since this was asked last: those of a record.
     pub fn prefix(&mut self) -> Vec<Stretch> {
-        std::mem::take(&mut self.prefix).ranges
+        std::mem::take(&mut self.prefix).ranges()
     }
 
     /// Ends the group under way; the next one begins.
     pub fn group(&mut self) -> Group {
+        self.goes_on = false;
         Group(std::mem::take(&mut self.script))
     }
 
+    fn member(&mut self, member: Member) {
+        self.is_tar = true;
+        let begins = self.at.saturating_add(BLOCK as u64);
+        self.beside = self.known.body(member.names).map(|body| (body, begins, member.size));
+    }
+
     /// Copies a block if a base has it.
-    fn block(&mut self, block: &[u8], kind: Kind) -> io::Result<bool> {
-        if let Kind::Head(member) = kind {
-            self.is_tar = true;
-            let begins = self.at.saturating_add(BLOCK as u64);
-            self.beside = self.known.body(member.names).map(|body| (body, begins, member.size));
-        }
+    fn block(&mut self, block: &[u8], kind: Kind, literals: &mut Vec<u8>) -> io::Result<bool> {
         if let Some(place) = self.cursor
             && self.is_at(place, block)?
         {
-            self.copy(place, block.len());
-            return Ok(true);
+            return self.copy(place, block, literals);
         }
         if let Kind::Head(member) = kind
             && let Some(place) = self.known.head(member.rest)
@@ -131,11 +145,11 @@ impl<'a> Matcher<'a> {
             && let Some(place) = self.known.block(block)
             && self.is_at(place, block)?
         {
-            self.copy(place, block.len());
-            return Ok(true);
+            return self.copy(place, block, literals);
         }
         if let (Kind::Head(_), Some((body, ..))) = (kind, self.beside) {
             // The body may be the old one although the head is not.
+            self.goes_on = false;
             self.cursor = Some(Place {
                 offset: body.place.offset.saturating_sub(BLOCK as u64),
                 ..body.place
@@ -144,16 +158,32 @@ impl<'a> Matcher<'a> {
         Ok(false)
     }
 
-    fn copy(&mut self, place: Place, bytes: usize) {
-        self.script.copy(Stretch {
-            base: place.base,
-            offset: place.offset,
-            length: bytes as u64,
-        });
-        self.cursor = Some(Place {
-            offset: place.offset.saturating_add(bytes as u64),
-            ..place
-        });
+    /// Copies a block from a place, or keeps it with the run that it ends until there is more of it.
+    fn copy(&mut self, place: Place, block: &[u8], literals: &mut Vec<u8>) -> io::Result<bool> {
+        let bytes = block.len();
+        self.cursor = Some(place.moved(bytes as u64));
+        if self.run.is_empty() {
+            self.script.copy(place.stretch(bytes as u64));
+            self.goes_on = true;
+            return Ok(true);
+        }
+        if self.tail == 0 || self.tail_at.moved(self.tail as u64) != place {
+            (self.tail, self.tail_at) = (0, place);
+        }
+        self.tail = self.tail.saturating_add(bytes);
+        if (self.tail as u64) < WORTH {
+            self.run.extend_from_slice(block);
+            return Ok(true);
+        }
+        let (tail, begins, cursor) = (self.tail as u64, self.tail_at, self.cursor);
+        self.run
+            .truncate(self.run.len().saturating_sub(self.tail.saturating_sub(bytes)));
+        self.at = self.at.saturating_sub(tail.saturating_sub(bytes as u64));
+        self.end_run(Some(begins), literals)?;
+        self.at = self.at.saturating_add(tail.saturating_sub(bytes as u64));
+        self.script.copy(begins.stretch(tail));
+        (self.cursor, self.goes_on) = (cursor, true);
+        Ok(true)
     }
 
     /// Tells the head at a place anew, if that makes this one.
@@ -162,10 +192,9 @@ impl<'a> Matcher<'a> {
             return Ok(false);
         };
         let mut old = [0; HEAD];
-        let Some(base) = self.bases.get(place.base) else {
+        if !self.view.read(place, &mut old)? {
             return Ok(false);
-        };
-        base.read(place.offset, &mut old)?;
+        }
         let (Some(before), Some(now)) = (head::read(&old), head::read(new)) else {
             return Ok(false);
         };
@@ -175,96 +204,134 @@ impl<'a> Matcher<'a> {
             return Ok(false);
         }
         self.script.head(place.base, place.offset, time, size);
-        self.cursor = Some(Place {
-            offset: place.offset.saturating_add(HEAD as u64),
-            ..place
-        });
+        self.cursor = Some(place.moved(HEAD as u64));
+        self.goes_on = false;
         Ok(true)
     }
 
     /// Whether a base has a block at a place.
     fn is_at(&mut self, place: Place, block: &[u8]) -> io::Result<bool> {
-        let Some(base) = self.bases.get(place.base) else {
-            return Ok(false);
-        };
-        let end = place.offset.saturating_add(block.len() as u64);
-        if end > base.size() {
-            return Ok(false);
-        }
-        let held = self.window_at.filter(|at| {
-            at.base == place.base
-                && at.offset <= place.offset
-                && end <= at.offset.saturating_add(self.window.len() as u64)
-        });
-        let start = if let Some(held) = held {
-            held.offset
-        } else {
-            let left = base.size().saturating_sub(place.offset);
-            self.window_at = None;
-            self.window
-                .resize(usize::try_from(left).map_or(WINDOW, |left| left.min(WINDOW)), 0);
-            base.read(place.offset, &mut self.window)?;
-            self.window_at = Some(place);
-            place.offset
-        };
-        let from = usize::try_from(place.offset.saturating_sub(start)).unwrap_or(usize::MAX);
-        let found = self.window.get(from..).and_then(|rest| rest.get(..block.len()));
-        Ok(found == Some(block))
+        Ok(self.view.forward(place, block)? == block.len())
     }
 
-    /// A literal came: what stands beside it in a base may stand in front of it.
-    fn stands_beside(&mut self, bytes: u64) {
+    /// Looks at blocks that no base has byte by byte, up to what is copied behind them.
+    fn end_run(&mut self, behind: Option<Place>, literals: &mut Vec<u8>) -> io::Result<()> {
+        if self.run.is_empty() {
+            return Ok(());
+        }
+        self.tail = 0;
+        let mut bytes = std::mem::take(&mut self.run);
+        let is_packed = is_packed(&bytes);
+        let parts = if self.script.bytes() < SCRIPT {
+            let run = Run {
+                bytes: &bytes,
+                before: self.run_beside,
+                goes_on: self.goes_on,
+                behind,
+                is_packed,
+            };
+            run.parts(&self.known.anchors, &mut self.view)?
+        } else {
+            vec![Part::Literal(bytes.len(), None)]
+        };
+        let mut at = self.at.saturating_sub(bytes.len() as u64);
+        let is_beside = is_packed || self.whole_stands_beside(&parts);
+        let (mut rest, mut cursor) = (bytes.as_slice(), self.run_beside);
+        let mut parts = parts.into_iter().peekable();
+        while let Some(part) = parts.next() {
+            let length = match part {
+                Part::Literal(length, seen) => {
+                    let behind = match parts.peek() {
+                        Some(Part::Copy(from)) => Some(Place::of(from)),
+                        Some(Part::Literal(..)) => None,
+                        None => behind,
+                    };
+                    if !is_beside {
+                        self.stands_beside(at, length as u64, cursor, behind);
+                    }
+                    self.script.literal(length as u64);
+                    literals.extend_from_slice(rest.get(..length).unwrap_or_default());
+                    self.goes_on = false;
+                    let straight = cursor.map(|place| place.moved(length as u64));
+                    // What is found far away is seldom where the base goes on.
+                    let is_near = |straight: &Place, seen: &Place| {
+                        straight.base == seen.base && straight.offset.abs_diff(seen.offset) <= AROUND
+                    };
+                    cursor = match (straight, seen) {
+                        (Some(straight), Some(seen)) if is_near(&straight, &seen) => Some(seen),
+                        (straight, seen) => straight.or(seen),
+                    };
+                    length
+                }
+                Part::Copy(from) => {
+                    self.script.copy(from);
+                    self.goes_on = true;
+                    cursor = Some(Place::of(&from).moved(from.length));
+                    usize::try_from(from.length).unwrap_or(usize::MAX)
+                }
+            };
+            rest = rest.get(length..).unwrap_or_default();
+            at = at.saturating_add(length as u64);
+        }
+        self.cursor = cursor;
+        bytes.clear();
+        self.run = bytes;
+        Ok(())
+    }
+
+    /// Whether the old body of the member under way is short, and this run has so much that is new that all of it stands in front of that.
+    fn whole_stands_beside(&mut self, parts: &[Part]) -> bool {
+        let whole = || self.known.whole().filter(|_| !self.is_tar);
+        let Some(body) = self.beside.map(|(body, ..)| body).or_else(whole) else {
+            return false;
+        };
+        let new = parts.iter().map(|part| match part {
+            Part::Literal(length, _) => *length as u64,
+            Part::Copy(_) => 0,
+        });
+        let new = new.fold(0, u64::saturating_add);
+        let is_most = body.size <= AROUND * 2 && new.saturating_mul(MOST) >= body.size;
+        if is_most {
+            self.prefix.add(body.place.stretch(body.size));
+        }
+        is_most
+    }
+
+    /// A literal of so many bytes stands at a place of the plain, between what was found: what a base has there may stand in front of it.
+    fn stands_beside(&mut self, at: u64, bytes: u64, before: Option<Place>, behind: Option<Place>) {
+        let replaced = before.zip(behind).and_then(|(before, behind)| {
+            let length = behind.offset.checked_sub(before.offset)?;
+            let is_alike = length > 0 && length <= bytes.saturating_mul(4).saturating_add(LONGER);
+            (before.base == behind.base && is_alike).then(|| before.stretch(length))
+        });
+        if let Some(replaced) = replaced {
+            self.prefix.add(replaced);
+            return;
+        }
         let whole = || self.known.whole().map(|body| (body, 0, self.plain_size));
         let Some((body, begins, size)) = self.beside.or_else(|| if self.is_tar { None } else { whole() }) else {
             return;
         };
-        // Where in the old body it would stand, if both grew evenly.
-        let within = u128::from(self.at.saturating_sub(begins)).saturating_mul(u128::from(body.size));
-        let within = within.checked_div(u128::from(size)).unwrap_or(0);
-        let within = u64::try_from(within).unwrap_or(u64::MAX).min(body.size);
-        let (from, to) = if body.size <= AROUND * 2 {
-            (0, body.size)
+        let inside = before.filter(|place| place.base == body.place.base);
+        let inside = inside.and_then(|place| place.offset.checked_sub(body.place.offset));
+        let (from, to) = if let Some(inside) = inside.filter(|inside| *inside <= body.size) {
+            let around = bytes.clamp(LEAST_AROUND, AROUND);
+            (
+                inside.saturating_sub(around),
+                inside.saturating_add(bytes).saturating_add(around),
+            )
         } else {
-            let to = within.saturating_add(bytes).saturating_add(AROUND);
-            (within.saturating_sub(AROUND), to.min(body.size))
+            // Where in the old body it would stand, if both grew evenly.
+            let within = u128::from(at.saturating_sub(begins)).saturating_mul(u128::from(body.size));
+            let within = within.checked_div(u128::from(size)).unwrap_or(0);
+            let within = u64::try_from(within).unwrap_or(u64::MAX).min(body.size);
+            (
+                within.saturating_sub(AROUND),
+                within.saturating_add(bytes).saturating_add(AROUND),
+            )
         };
-        let (from, to) = (
-            body.place.offset.saturating_add(from),
-            body.place.offset.saturating_add(to),
-        );
-        self.prefix.add(body.place.base, from, to);
-    }
-}
-
-impl Prefix {
-    /// Adds a stretch, less what the one before has of it, as far as there is room.
-    fn add(&mut self, base: usize, mut from: u64, to: u64) {
-        let room = RANGE_BYTES.min(LITERAL_RECORD).saturating_sub(self.bytes);
-        if let Some(last) = self.ranges.last_mut().filter(|last| last.base == base) {
-            let end = last.offset.saturating_add(last.length);
-            if last.offset <= from && from <= end {
-                let more = to.saturating_sub(end).min(room);
-                last.length = last.length.saturating_add(more);
-                self.bytes = self.bytes.saturating_add(more);
-                return;
-            }
-            if self.ranges.iter().any(|range| {
-                range.base == base && range.offset <= from && to <= range.offset.saturating_add(range.length)
-            }) {
-                return;
-            }
-        }
-        let length = to.saturating_sub(from).min(room);
-        if length == 0 || self.ranges.len() >= RANGES {
-            return;
-        }
-        from = from.min(u64::MAX.saturating_sub(length));
-        self.ranges.push(Stretch {
-            base,
-            offset: from,
-            length,
-        });
-        self.bytes = self.bytes.saturating_add(length);
+        let length = to.min(body.size).saturating_sub(from);
+        self.prefix.add(body.place.moved(from).stretch(length));
     }
 }
 

@@ -1,20 +1,32 @@
 //! Finds what of a plain other plains have: for the writer alone, who may do it better any day.
 //!
 //! Layers are tars, and tars are blocks of 512 bytes in the old layer as in the new one. So a base is known by its blocks, and what is equal
-//! is copied block by block; the head of a member is told anew where only time and size differ. What is left are literal bytes, and the body
-//! of the same member of a base stands in front of them while they are compressed. What is no tar is treated the same, as one body.
+//! is copied block by block; the head of a member is told anew where only time and size differ. What is left is looked at byte by byte:
+//! large files hold smaller ones that move by any number of bytes, as archives and class libraries do. What is left then are literal bytes,
+//! and what a base has in their place stands in front of them while they are compressed. What is no tar is treated the same, as one body.
+//!
+//! Memory: 16 bytes for each block of the bases, 8 for each anchor, and no more than 128 and 64 MiB of them whatever the bases are. Time: every
+//! byte of a base and of the plain is looked at a few times, and a place in a base for each 16th byte of the plain at most.
 //!
 //! | File | What it is |
 //! |---|---|
 //! | `tar` | where the heads of a tar's members stand, block by block |
 //! | `profile` | the members of a plain: by them the bases are chosen that have most of it |
-//! | `known` | bases by their blocks, heads and members |
+//! | `anchors` | places in bases that their own bytes choose |
+//! | `known` | bases by their blocks, heads, members and anchors |
+//! | `view` | the bytes around a place in a base |
+//! | `run` | what no base has block by block, byte by byte |
 //! | `matcher` | a plain as it comes, block by block, to a script for each group |
+//! | `prefix` | what stands in front of a record's literals |
 
+mod anchors;
 mod known;
 mod matcher;
+mod prefix;
 mod profile;
+mod run;
 mod tar;
+mod view;
 
 #[cfg(test)]
 mod tests;

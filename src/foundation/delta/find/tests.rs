@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::{Applier, Fault, Stretch, judge};
+use super::anchors::Anchors;
 use super::*;
 
 impl BasePlain for Vec<u8> {
@@ -100,13 +101,19 @@ fn a_layer_of_the_same_files_at_another_time_is_a_script_alone() {
     assert!(script.len() < 40 * 12, "{}", script.len());
 }
 
+/// What is not compressed already: bytes of which some are more frequent.
+fn code(seed: u64, size: usize) -> Vec<u8> {
+    noise(seed, size).into_iter().map(|byte| byte & 31).collect()
+}
+
 #[test]
 fn what_a_file_was_stands_in_front_of_what_it_is() {
-    let old = noise(1, 9_000);
-    let new = [&old[..4_000], b"something that moves the rest", &old[4_000..]].concat();
+    // Nothing is long enough to be copied, and all of it is nearly the same.
+    let (old, mut new) = (code(1, 9_000), code(1, 9_000));
+    new.iter_mut().step_by(20).for_each(|byte| *byte ^= 1);
     let layer = |body: &[u8], time| [member("a", &noise(2, 5_000), time), member("b", body, time)].concat();
     let (_, literals, prefix) = there_and_back(&layer(&new, 7), &[layer(&old, 5)]);
-    assert!(literals.len() < 6_000, "{}", literals.len());
+    assert!(literals.len() > 8_900 && literals.len() < 9_300, "{}", literals.len());
     assert_eq!(prefix.len(), 1);
     assert_eq!(prefix[0].length, 9_000);
     // A member that is called otherwise by now: another number in its name, or another folder.
@@ -116,7 +123,91 @@ fn what_a_file_was_stands_in_front_of_what_it_is() {
     }
     // What is no tar is compared as one body.
     let (_, literals, prefix) = there_and_back(&new, &[old]);
-    assert!(literals.len() < 6_000 && prefix[0].length == 9_000);
+    assert!(literals.len() > 8_900 && prefix[0].length == 9_000);
+}
+
+#[test]
+fn what_moved_by_any_number_of_bytes_is_copied() {
+    let old = noise(1, 300_000);
+    let new = [&old[..70_001], b"thirteen more", &old[70_001..160_000], &old[160_007..]].concat();
+    for member in [
+        |body: &[u8]| member("lib/archive", body, 5),
+        |body: &[u8]| body.to_vec(),
+    ] {
+        let (script, literals, _) = there_and_back(&member(&new), &[member(&old)]);
+        assert!(literals.len() <= 13 + 16, "{}", literals.len());
+        assert!(script.len() < 80, "{}", script.len());
+    }
+    // Parts of it in another order, some of them twice, with something between them.
+    let parts = [
+        (200_003, 299_000),
+        (3, 41_000),
+        (90_000, 90_200),
+        (41_000, 199_999),
+        (3, 5_000),
+    ];
+    let part = |(from, to): &(usize, usize)| [&old[*from..*to], b"between"].concat();
+    let new: Vec<u8> = parts.iter().flat_map(part).collect();
+    let (script, literals, _) = there_and_back(&new, &[noise(4, 5_000), old.clone()]);
+    assert!(literals.len() <= parts.len() * 7, "{}", literals.len());
+    assert!(script.len() < 120, "{}", script.len());
+}
+
+#[test]
+fn bytes_that_change_everywhere_travel_behind_what_they_were() {
+    let changed = |old: &[u8]| {
+        let mut new = old.to_vec();
+        new.iter_mut().skip(77).step_by(900).for_each(|byte| *byte ^= 0x15);
+        new
+    };
+    // Of what is compressed already the rest is copied, and nothing stands in front of some bytes.
+    let old = noise(1, 300_000);
+    let (script, literals, prefix) = there_and_back(&changed(&old), &[old]);
+    assert!(
+        literals.len() <= 400 && script.len() < 334 * 7,
+        "{} {}",
+        literals.len(),
+        script.len()
+    );
+    assert!(prefix.is_empty());
+    // Anything else is compressed behind what it was, which takes less, also where all of it has moved.
+    let old = code(1, 300_000);
+    let moved = [b"moved", &changed(&old)[..]].concat();
+    for new in [changed(&old), moved] {
+        let (script, _, prefix) = there_and_back(&new, std::slice::from_ref(&old));
+        let beside: u64 = prefix.iter().map(|range| range.length).sum();
+        assert!(script.len() < 500 && beside > 280_000, "{} {beside}", script.len());
+    }
+}
+
+#[test]
+fn bytes_that_come_again_and_again_cost_no_more_than_others() {
+    let pattern = |period: usize| -> Vec<u8> {
+        let bytes = noise(period as u64, period).into_iter().cycle();
+        bytes.take(400_000).collect()
+    };
+    for base in [
+        vec![0; 400_000],
+        vec![0xff; 400_000],
+        pattern(3),
+        pattern(40),
+        pattern(700),
+    ] {
+        let mut anchors = Anchors::of(base.len() as u64);
+        anchors.base(base.len() as u64);
+        anchors.take(&base, 0);
+        anchors.finish();
+        assert!(anchors.len() <= 2 * (base.len() >> 6) + 1024);
+        let new = [b"moved by some".as_slice(), &base].concat();
+        let (script, ..) = there_and_back(&new, &[base]);
+        assert!(script.len() < 4_000, "{}", script.len());
+    }
+    // One byte again and again is no anchor but at its beginning.
+    for byte in 0..=255 {
+        let mut sum = Anchors::of(0).sum();
+        let found = std::iter::successors(sum.next(&[byte; 1_000], 0), |at| sum.next(&[byte; 1_000], *at));
+        assert!(found.count() < 40, "{byte}");
+    }
 }
 
 #[test]

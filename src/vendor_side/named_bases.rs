@@ -1,0 +1,118 @@
+//! What a person says that every site of a release holds (`--base`): a bundle of an earlier release, a release that was signed here, or the
+//! state folder of a site that is at hand.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::workspace::Workspace;
+use crate::bundle::{OpenedBundle, VerifiedBundle};
+use crate::crypto::Chain;
+use crate::db::site::release::retained_blobs;
+use crate::db::{Connection, Reader, Schema, ledger};
+use crate::domain::{Class, Counter, Digest, Error, Result, Scope};
+use crate::media;
+use crate::store::Store;
+
+/// What is named.
+#[derive(Debug)]
+pub(crate) struct NamedBase {
+    word: PathBuf,
+    /// The layers of it that sites hold, with their sizes.
+    pub(crate) layers: BTreeMap<Digest, u64>,
+    pub(crate) place: Place,
+}
+
+/// Where its layers are.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// In the bundle.
+    Bundle,
+    /// In the state folder.
+    State(Store),
+    /// Wherever layers of earlier releases are.
+    Release,
+}
+
+impl NamedBase {
+    /// Reads which layers are meant; none of them is read. A word of digits is the number of a release of this scope and epoch.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading and verifying bundles up to their indexes; `E-USAGE base` for a number that was not signed here; those of a state
+    /// folder's database and store.
+    pub(crate) fn read(
+        workspace: &Workspace,
+        connection: &Connection,
+        (scope, epoch): (&Scope, u64),
+        words: &[PathBuf],
+    ) -> Result<Vec<Self>> {
+        let read = |word: &PathBuf| {
+            if let Some(sequence) = word.to_str().and_then(|word| word.parse().ok()) {
+                let layers = of_release(connection, scope, Counter { epoch, sequence })?;
+                return Ok(Self::new(word, layers, Place::Release));
+            }
+            if word.join("blobs/sha256").is_dir() {
+                let store = Store::open(word, |_| ())?;
+                let layers = of_state(word, scope, &store)?;
+                return Ok(Self::new(word, layers, Place::State(store)));
+            }
+            let mut bundle = Self::new(word, BTreeMap::new(), Place::Bundle);
+            let opened = bundle.open(workspace.chain())?;
+            let early = usize::try_from(opened.head().totals.early_blobs).unwrap_or(usize::MAX);
+            let layers = opened.index().blobs().iter().skip(early);
+            bundle.layers = layers.map(|blob| (blob.digest, blob.size)).collect();
+            Ok(bundle)
+        };
+        words.iter().map(read).collect()
+    }
+
+    fn new(word: &Path, layers: BTreeMap<Digest, u64>, place: Place) -> Self {
+        let word = word.to_owned();
+        Self { word, layers, place }
+    }
+
+    /// Opens the bundle, its index read.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading and verifying it.
+    pub(crate) fn open(&self, chain: &Chain) -> Result<VerifiedBundle> {
+        let told = |error: Error| error.context(&format!("the base {}", self.word.display()));
+        let source = media::open(&self.word, None)?;
+        let opened = OpenedBundle::open(source.input).map_err(told)?;
+        let (domain, _) = opened.links().map_err(told)?;
+        super::learn::check_domain(domain, chain)?;
+        opened
+            .verify_as_made(chain)
+            .and_then(|signed| signed.read_index(|_, _| Ok(())))
+            .map_err(told)
+    }
+
+    /// Returns how it was named.
+    pub(crate) fn word(&self) -> &Path {
+        &self.word
+    }
+}
+
+/// The layers of a release that was signed here.
+fn of_release(connection: &Connection, scope: &Scope, counter: Counter) -> Result<BTreeMap<Digest, u64>> {
+    let signed = ledger::signed_release(connection, scope, counter)?;
+    let layers = match signed {
+        Some(signed) => ledger::layers_of(connection, signed.head)?,
+        None => None,
+    };
+    layers.ok_or_else(|| {
+        let found = format!("the base {counter} is no release of {scope} that was signed here");
+        Error::new(Class::Usage, "base", found)
+            .expected("the number of a signed release, a bundle, or the state folder of a site")
+            .remedy("name its bundle: --base FILE")
+    })
+}
+
+/// What a site holds of releases of this vendor, as far as its files are there.
+fn of_state(state: &Path, scope: &Scope, store: &Store) -> Result<BTreeMap<Digest, u64>> {
+    let database = Reader::open(&state.join(Schema::SITE.name), &Schema::SITE)?;
+    let mut held = database.read(|connection| retained_blobs(connection, scope.domain))?;
+    held.retain(|digest, size| store.is_sized(digest, *size));
+    Ok(held)
+}
