@@ -22,6 +22,7 @@ mod compose;
 mod crossing;
 mod demo;
 mod deploy;
+mod engines;
 mod http;
 mod images;
 mod isolation;
@@ -121,6 +122,10 @@ const CASES: &[Case] = &[
     (
         "bundle_is_inspected_and_verified",
         crossing::bundle_is_inspected_and_verified,
+    ),
+    (
+        "engines_and_archives_are_sources",
+        engines::engines_and_archives_are_sources,
     ),
     ("every_digest_is_the_sources", crossing::every_digest_is_the_sources),
     ("docker_pulls_and_runs", crossing::docker_pulls_and_runs),

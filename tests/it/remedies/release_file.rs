@@ -36,9 +36,34 @@ fn what_a_release_file_lacks_or_mistypes_is_put_right_as_the_message_says() {
         let remedy = shop.build(&without).remedy("E-USAGE", "missing-key");
         let (to_the_file, option) = remedy.split_once(" to the file, or give ").unwrap();
         assert_eq!(to_the_file, format!("add {key}"));
+        let option = option.split(" or ").next().unwrap();
         shop.create(&format!("{option} {value}")).succeeded();
         shop.build(&format!("{key}: {value}\n{without}")).succeeded();
     }
+    // Several at once: a line for each, or the options; or the file that says all.
+    let images = IMAGES.replace("registry.test/shop/web:1.0", "registry.test/shop/web:2.0");
+    let remedy = shop.build(&images).remedy("E-USAGE", "missing-key");
+    assert!(
+        remedy.starts_with("add a line for each, or give those options"),
+        "{remedy}"
+    );
+    shop.build(&format!("product: shop\nchannel: stable\n{images}"))
+        .remedy("E-USAGE", "missing-key");
+    shop.create("--version v2 --next --expires 2099-01-01 --site 0123456789abcdef0123456789abcdef")
+        .succeeded();
+    shop.follow(&commands(&remedy)[0], "-o new.yaml").succeeded();
+    shop.edit(
+        "new.yaml",
+        "- registry.example.com/team/app:1.0 ",
+        "- {source: 'oci:hello:1.0', name: 'registry.test/shop/web:1.0'} ",
+    );
+    shop.good("bundle create -f new.yaml -o out.airlock");
+    // Where a release file stands already.
+    let remedy = shop
+        .follow(&commands(&remedy)[0], "-o new.yaml")
+        .remedy("E-USAGE", "output");
+    assert_eq!(remedy, "write the file under another name with -o");
+    shop.good("vendor release new -o newer.yaml");
     // An epoch that the root does not name: left out, or raised.
     let raised = format!("epoch: 3\n{whole}");
     let remedy = shop.build(&raised).remedy("E-USAGE", "value");
@@ -353,4 +378,33 @@ fn charts_that_cannot_be_told_are_put_right_as_the_message_says() {
     shop.create("").succeeded();
     shop.write("release.yaml", &release(6, listed));
     shop.create("--strict").succeeded();
+}
+
+#[test]
+fn lists_of_images_are_put_right_as_the_message_says() {
+    let shop = Workshop::new();
+    let create = "bundle create --images images.txt -o out.airlock";
+    shop.write("images.txt", "A/b\nhttps://quay.io/a\n");
+    let remedy = shop.run(create).remedy("E-USAGE", "value");
+    let reference = remedy.rsplit_once(" as in ").unwrap().1;
+    shop.write("images.txt", "# nothing\n");
+    let line = shop.run(create).remedy("E-USAGE", "images");
+    assert_eq!(line, format!("write a line like {reference}"));
+    shop.write("images.txt", &format!("oci:hello:1.0 {reference}\n"));
+    shop.good(create);
+    // A product and a channel where there are several.
+    shop.good("vendor trust set --product other");
+    let said = shop.run(create).remedy("E-USAGE", "product");
+    let option = said
+        .strip_prefix("say which one with ")
+        .unwrap()
+        .replace("NAME", "shop");
+    shop.good(&format!("{create} {option}"));
+    shop.good(&format!("{create} {option} --channel beta"));
+    let said = shop.run(&format!("{create} {option}")).remedy("E-USAGE", "channel");
+    let channel = said
+        .strip_prefix("say which one with ")
+        .unwrap()
+        .replace("NAME", "beta");
+    shop.good(&format!("{create} {option} {channel}"));
 }

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use base64::Engine as _;
 use rustls::pki_types::pem::PemObject as _;
@@ -33,6 +34,8 @@ pub(crate) enum Access {
 pub(crate) enum Fault {
     /// Another status, with `Retry-After`.
     Status(&'static str, u16, &'static str),
+    /// Another status, with `Retry-After` and a text.
+    Said(&'static str, u16, &'static str, &'static str),
     /// The connection ends after so many bytes of the body.
     Cut(&'static str, usize),
 }
@@ -60,6 +63,8 @@ pub(crate) struct Behaviour {
     pub(crate) listens_on: Option<&'static str>,
     /// Where the token endpoint sends those who ask it.
     pub(crate) token_redirect: Option<String>,
+    /// How many must ask for a manifest at the same time before anybody is answered.
+    pub(crate) together: usize,
 }
 
 /// A running registry with one repository, `acme/app`.
@@ -72,6 +77,8 @@ struct Shared {
     image_set: ImageSet,
     behaviour: Mutex<Behaviour>,
     log: Mutex<Vec<String>>,
+    /// How many have asked for a manifest.
+    asking: (Mutex<usize>, Condvar),
 }
 
 struct Request {
@@ -90,6 +97,7 @@ impl TestRegistry {
             image_set,
             behaviour: Mutex::new(behaviour),
             log: Mutex::default(),
+            asking: (Mutex::default(), Condvar::new()),
         });
         let for_thread = Arc::clone(&shared);
         // The thread lives as long as the test process: it waits for connections that no longer come.
@@ -162,12 +170,20 @@ impl Shared {
         let range = request.headers.get("range").cloned().unwrap_or_default();
         let line = format!("{} {} {range}", request.method, request.target);
         self.log.lock().unwrap().push(line.trim_end().to_owned());
+        if !self.are_together(&request.target) {
+            return;
+        }
         let fault = self.take_fault(&request.target);
         let (status, mut headers, body) = match &fault {
             Some(Fault::Status(_, status, after)) => (
                 *status,
                 vec![("Retry-After".to_owned(), (*after).to_owned())],
                 Vec::new(),
+            ),
+            Some(Fault::Said(_, status, after, text)) => (
+                *status,
+                vec![("Retry-After".to_owned(), (*after).to_owned())],
+                text.as_bytes().to_vec(),
             ),
             _ => self.answer(&request, address),
         };
@@ -189,10 +205,26 @@ impl Shared {
             .ok();
     }
 
+    /// Waits until as many ask as shall ask together; false when they do not.
+    fn are_together(&self, target: &str) -> bool {
+        let wanted = self.behaviour.lock().unwrap().together;
+        if wanted < 2 || !target.contains("/manifests/") {
+            return true;
+        }
+        let (count, came) = &self.asking;
+        let mut asking = count.lock().unwrap();
+        *asking += 1;
+        came.notify_all();
+        let (_asking, waited) = came
+            .wait_timeout_while(asking, Duration::from_secs(20), |asking| *asking < wanted)
+            .unwrap();
+        !waited.timed_out()
+    }
+
     fn take_fault(&self, target: &str) -> Option<Fault> {
         let mut behaviour = self.behaviour.lock().unwrap();
         let place = behaviour.faults.iter().position(|fault| match fault {
-            Fault::Status(text, ..) | Fault::Cut(text, _) => target.contains(text),
+            Fault::Status(text, ..) | Fault::Said(text, ..) | Fault::Cut(text, _) => target.contains(text),
         })?;
         Some(behaviour.faults.remove(place))
     }
@@ -326,7 +358,11 @@ fn read_request<S: Read>(stream: &mut BufReader<S>) -> Option<Request> {
     let mut line = String::new();
     stream.read_line(&mut line).ok()?;
     let mut words = line.split_whitespace();
-    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let (method, mut target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    // As a proxy is asked.
+    if let Some((_, path)) = target.strip_prefix("http://").and_then(|rest| rest.split_once('/')) {
+        target = format!("/{path}");
+    }
     let mut headers = BTreeMap::new();
     loop {
         let mut line = String::new();
