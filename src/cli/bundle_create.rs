@@ -362,6 +362,7 @@ fn tell(event: &BuildEvent<'_>, ui: &mut Ui) {
         BuildEvent::Collecting(image) => ui.say(format_args!("collecting {}", escape(image))),
         BuildEvent::Looking(done, total) => ui.steps("looking at images", *done as u64, *total as u64),
         BuildEvent::Saving(done) => ui.progress("saving from the engine", *done, 0),
+        BuildEvent::Reading(done, total) => ui.progress("reading files", *done, *total),
         BuildEvent::Chart(chart) => ui.say(escape(&chart.sentence())),
         BuildEvent::Planned(plan) => {
             for line in bundle_plan::lines(plan) {

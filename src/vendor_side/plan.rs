@@ -12,11 +12,13 @@ use super::fleet::{
     ChartOptions, ChartReport, EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare,
 };
 use super::ledger::base::{BASE_MAX_AGE, Base, Question};
+use super::name_sizes::name_sizes;
 use super::number::{dated, lower_number, next_free, next_number};
 use super::pack::PackEvent;
 use super::release::{Overrides, resolve};
 use super::release_file::ReleaseFile;
 use super::release_folder::ReleaseFolder;
+use super::repositories::expanded;
 use super::secret::{AskSecret, Sealed, check_audience, check_variables, seal};
 use super::signing_time::SigningTime;
 use super::warning::Warning;
@@ -56,6 +58,8 @@ pub enum BuildEvent<'a> {
     Looking(usize, usize),
     /// Bytes of an image that an engine has handed out.
     Saving(u64),
+    /// Bytes of a plain file that were read for its digest, of how many.
+    Reading(u64, u64),
     /// Everything is known but the bytes of the payload.
     Planned(&'a Plan),
     /// A chart was looked into.
@@ -83,6 +87,12 @@ pub struct Plan {
     pub base: Base,
     /// Names that it will carry.
     pub names: Vec<TagLine>,
+    /// The bytes of what each name leads to, in their order; what names share counts for each.
+    pub sizes: Vec<u64>,
+    /// Bytes that come from registries.
+    pub far_bytes: u64,
+    /// How many of them earlier runs kept.
+    pub kept_bytes: u64,
     /// Children of indexes that are left out.
     pub absent: usize,
     /// Blobs that it will carry.
@@ -157,6 +167,13 @@ pub(super) fn lay_out(
     }
     let build = &Build {
         overrides: &overrides,
+        ..*build
+    };
+    let whole = expanded(build.file, build.registries, &mut |what| {
+        events(BuildEvent::Collecting(what))
+    })?;
+    let build = &Build {
+        file: whole.as_ref().unwrap_or(build.file),
         ..*build
     };
     let sites = ledger.read(ledger::sites)?;
@@ -255,6 +272,7 @@ pub(super) fn lay_out(
                 CollectEvent::Image(image) => BuildEvent::Collecting(image),
                 CollectEvent::Looking(done, total) => BuildEvent::Looking(done, total),
                 CollectEvent::Saving(done) => BuildEvent::Saving(done),
+                CollectEvent::Reading(done, total) => BuildEvent::Reading(done, total),
             });
         },
     )?;
@@ -303,7 +321,12 @@ pub(super) fn lay_out(
         .documents
         .extend(documents.map(|document| (DocumentType::Secrets, document)));
     let layout = BundleLayout::on_base(&release, &content, &base.held, chain, Packing::default())?;
+    let cache = build.overrides.encode.cache.then(|| workspace.folder());
+    let (far_bytes, kept_bytes) = collection.sources.far_bytes(&base.held, cache);
     let plan = Plan {
+        sizes: name_sizes(&content),
+        far_bytes,
+        kept_bytes,
         next_free: next_free(newest.as_ref(), release.epoch),
         signed,
         base,

@@ -1,10 +1,14 @@
-//! Images that stand in no registry: in an engine, in what it saves, in podman's storage.
+//! Images where people have them: in an engine, in what it saves, in podman's storage, in a registry that one must log in to.
 
 use std::fs;
 
 use serde_json::Value;
 
 use crate::airlock::{Site, Vendor};
+use crate::clients::skopeo;
+use crate::images::push_fixtures;
+use crate::process::Program;
+use crate::registry::{PASSWORD, Registry, USER};
 use crate::world::World;
 use crate::{Outcome, ensure};
 
@@ -94,5 +98,63 @@ pub(crate) fn engines_and_archives_are_sources(world: &World) -> Outcome {
     let seen: Value = serde_json::from_str(&podman.command().args(["image", "inspect", &image]).ok()?)?;
     ensure(seen[0]["Healthcheck"]["Test"][1] == "/bin/busybox", || {
         format!("podman sees no health check: {}", seen[0])
+    })
+}
+
+/// Takes an image out of a registry with TLS and a password, with the login and the certificate where podman's users have them.
+pub(crate) fn registries_are_reached_as_podman_reaches_them(world: &World) -> Outcome {
+    let dir = world.folder("reached")?;
+    let (plain, guarded) = (Registry::plain(&dir)?, Registry::guarded(&dir)?);
+    push_fixtures(&plain)?;
+    let authority = guarded.ca_file.as_ref().ok_or("a registry without an authority")?;
+    let trusted = authority.parent().ok_or("a file without a folder")?;
+    let login = dir.join("auth.json");
+    skopeo()
+        .args(["login", "--username", USER, "--password", PASSWORD, "--authfile"])
+        .arg(&login)
+        .arg("--cert-dir")
+        .arg(trusted)
+        .arg(guarded.host())
+        .ok()?;
+    let certificates = dir.join("config/containers/certs.d").join(guarded.host());
+    fs::create_dir_all(&certificates)?;
+
+    let vendor = Vendor::new(&dir)?;
+    let images = format!(
+        "audience: any\nhome_hosts: [registry.acme.example]\nimages:\n  \
+         - {{source: {}/acme/hello:1.0, name: registry.acme.example/acme/hello:1.0}}\n",
+        guarded.host()
+    );
+    let bundle = dir.join("reached.airlock");
+    let create = || -> Outcome<Program> {
+        let create = vendor
+            .create(1, &images, &bundle)?
+            .env("XDG_CONFIG_HOME", dir.join("config"));
+        Ok(create
+            .env("HOME", &dir)
+            .without("DOCKER_CONFIG")
+            .without("XDG_RUNTIME_DIR"))
+    };
+    let said = create()?.env("REGISTRY_AUTH_FILE", &login).refused(25)?;
+    ensure(said.contains("certificate"), || said.clone())?;
+    fs::copy(authority, certificates.join("ca.crt"))?;
+    let said = create()?.refused(2)?;
+    ensure(
+        said.contains("wants credentials") && said.contains("authentication required"),
+        || said.clone(),
+    )?;
+    ensure(!bundle.try_exists()?, || {
+        "something is left of what was refused".to_owned()
+    })?;
+    create()?.env("REGISTRY_AUTH_FILE", &login).ok()?;
+    let site = Site::new(&dir, &vendor.root())?;
+    site.imported(&bundle)?;
+    let server = site.serve()?;
+    let (there, here) = (
+        plain.client().pull("acme/hello", "1.0")?,
+        server.client().pull("acme/hello", "1.0")?,
+    );
+    ensure(there == here, || {
+        format!("the registry has {there:?}, the site {here:?}")
     })
 }

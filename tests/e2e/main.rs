@@ -127,6 +127,10 @@ const CASES: &[Case] = &[
         "engines_and_archives_are_sources",
         engines::engines_and_archives_are_sources,
     ),
+    (
+        "registries_are_reached_as_podman_reaches_them",
+        engines::registries_are_reached_as_podman_reaches_them,
+    ),
     ("every_digest_is_the_sources", crossing::every_digest_is_the_sources),
     ("docker_pulls_and_runs", crossing::docker_pulls_and_runs),
     ("podman_pulls_and_runs", crossing::podman_pulls_and_runs),

@@ -9,4 +9,6 @@ pub enum CollectEvent<'a> {
     Looking(usize, usize),
     /// Bytes of an image that an engine has handed out.
     Saving(u64),
+    /// Bytes of a plain file that were read for its digest, of how many.
+    Reading(u64, u64),
 }

@@ -20,6 +20,13 @@ pub(super) struct KeptContent {
 }
 
 impl KeptContent {
+    /// The folder of a workspace, there or not: to look, and not to keep.
+    pub(super) fn at(workspace: &Path) -> Self {
+        Self {
+            folder: workspace.join("cache/content"),
+        }
+    }
+
     /// Opens the folder of a workspace.
     ///
     /// # Errors

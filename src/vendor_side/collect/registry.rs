@@ -226,7 +226,7 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Reads `Link: <address>; rel="next"`, relative to the page it came with.
-fn next_page(headers: &HeaderMap, page: &Url) -> Option<Url> {
+pub(super) fn next_page(headers: &HeaderMap, page: &Url) -> Option<Url> {
     let (address, parameters) = header(headers, LINK.as_str())?.strip_prefix('<')?.split_once('>')?;
     parameters.contains("next").then(|| page.join(address).ok()).flatten()
 }

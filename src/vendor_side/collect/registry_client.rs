@@ -113,7 +113,8 @@ impl RegistryClient {
                 Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED && !answered_challenge => {
                     // Also when a token was sent: it may have expired meanwhile.
                     answered_challenge = true;
-                    self.authenticate(&answer).await?;
+                    let (status, headers) = (answer.status(), answer.headers().clone());
+                    self.authenticate(status, &headers, &said(answer).await).await?;
                     continue;
                 }
                 Ok(answer) if matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
@@ -199,9 +200,9 @@ impl RegistryClient {
             .clone()
     }
 
-    async fn authenticate(&self, answer: &Response) -> Result<()> {
-        let headers = answer
-            .headers()
+    /// Answers the challenge of a registry that says this with it.
+    async fn authenticate(&self, status: StatusCode, headers: &HeaderMap, said: &str) -> Result<()> {
+        let headers = headers
             .get_all(WWW_AUTHENTICATE)
             .iter()
             .filter_map(|value| value.to_str().ok());
@@ -209,10 +210,10 @@ impl RegistryClient {
         let credential = credential(&self.host, &self.path)?;
         let value = match (challenge, credential) {
             (None, _) | (Some(Challenge::Basic), Credential::Anonymous) => {
-                return Err(self.denied(answer.status(), false, ""));
+                return Err(self.denied(status, false, said));
             }
             (Some(Challenge::Basic), Credential::Password(user, password)) => basic(&user, &password),
-            (Some(Challenge::Basic), Credential::Identity(_)) => return Err(self.denied(answer.status(), true, "")),
+            (Some(Challenge::Basic), Credential::Identity(_)) => return Err(self.denied(status, true, said)),
             (Some(Challenge::Bearer { realm, service, scope }), credential) => {
                 let token = self.token(&realm, service, scope, &credential).await?;
                 format!("Bearer {token}")

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::made::MadeArtifact;
+use super::plain_file::FileSource;
 use super::reference::ImageReference;
 use crate::domain::{Digest, RepositoryName, Tag};
 
@@ -40,6 +41,8 @@ pub enum Source {
     Registry(ImageReference),
     /// Something that was made here.
     Made(Arc<MadeArtifact>),
+    /// A plain file.
+    File(Arc<FileSource>),
 }
 
 /// An image as an engine has it.
@@ -183,6 +186,7 @@ impl fmt::Display for Source {
             Self::Engine(image) => write!(f, "{ENGINE}{}", image.asked),
             Self::Registry(reference) => write!(f, "{reference}"),
             Self::Made(artifact) => f.write_str(artifact.label()),
+            Self::File(file) => write!(f, "the file {}", file.path.display()),
         }
     }
 }

@@ -13,9 +13,10 @@ use super::engine::ENGINE;
 use super::image_request::ImageRequest;
 use super::kept_content::KeptContent;
 use super::layout::{LocalLayouts, Picked};
-use super::made::{Made, MadeArtifact};
+use super::made::Made;
 use super::origin::{Found, Origin};
 use super::origins::Origins;
+use super::plain_file::PlainFile;
 use super::reference::{ImageReference, Platform, readable};
 use super::registry_error::{REGISTRY, UNREACHED, is_of_registry};
 use super::registry_options::RegistryOptions;
@@ -71,6 +72,23 @@ impl Sources {
         };
         self.downloads = Downloads::of(far);
         Ok(())
+    }
+
+    /// Returns the bytes that come from far away, without those that are `held` where the bundle goes; and how many of them earlier runs
+    /// kept in the workspace, by their names and sizes alone.
+    pub(crate) fn far_bytes(&self, held: &BTreeMap<Digest, u64>, workspace: Option<&Path>) -> (u64, u64) {
+        let kept = workspace.map(KeptContent::at);
+        let (mut far, mut here) = (0_u64, 0_u64);
+        for (digest, blob) in &self.blobs {
+            if self.is_near(digest) || (!blob.is_config && held.get(digest) == Some(&blob.size)) {
+                continue;
+            }
+            far = far.saturating_add(blob.size);
+            if kept.as_ref().is_some_and(|kept| kept.has(digest, blob.size)) {
+                here = here.saturating_add(blob.size);
+            }
+        }
+        (far, here)
     }
 
     fn origin_of(&self, digest: &Digest) -> Option<Arc<dyn Origin>> {
@@ -221,9 +239,15 @@ pub(crate) fn collect_all(
                     let origin = origins.get(number)?;
                     (number, from_registry(origin, number, reference, request, &mut tags)?)
                 }
+                Source::File(file) => {
+                    let mut told = |done, total| progress(CollectEvent::Reading(done, total));
+                    let file = PlainFile::read(file, &local.folder, &mut told)?;
+                    let start = of_artifact(file.digest(), file.found(), request);
+                    (origins.add(Box::new(file)), start)
+                }
                 Source::Made(artifact) => (
                     origins.add(Box::new(Made(Arc::clone(artifact)))),
-                    from_made(artifact, request),
+                    of_artifact(artifact.digest(), artifact.found(), request),
                 ),
             };
             let start = match start {
@@ -346,13 +370,14 @@ impl EngineImage {
     }
 }
 
-fn from_made(artifact: &MadeArtifact, request: &ImageRequest) -> Result<Start> {
+/// Of something that was made here.
+fn of_artifact(digest: Digest, found: Found, request: &ImageRequest) -> Result<Start> {
     let (repository, tag) = request.name.clone().ok_or_else(unnamed)?;
     Ok(Start {
         repository,
         tag,
-        digest: artifact.digest(),
-        found: artifact.found(),
+        digest,
+        found,
         stated: None,
     })
 }

@@ -8,17 +8,19 @@ use serde_saphyr::Spanned;
 
 use super::agents::{AgentEntry, RawAgent};
 use super::applications::{ApplicationEntry, RawApplication};
+use super::files::{FileEntry, RawFileEntry};
 use super::images::{ImageEntry, RawEntry};
 use super::missing::MissingKeys;
 use super::mistakes::{Located, Mistakes, cut, located, place};
 use super::one_or_many::WordOrList;
+use super::repositories::{RawRepository, RepositoryEntry};
 use super::secrets::{RawSecret, SecretEntry};
 use super::targets::{RawTarget, TargetEntry};
 use crate::collect::Platform;
 use crate::domain::{Error, FixId, Name, RepositoryName, Result, Timestamp, Version};
 
 /// What a release is made of, as a key.
-const IMAGES: &str = "images, or applications";
+const IMAGES: &str = "images, repositories, files or applications";
 /// Largest release file.
 pub const RELEASE_FILE_BYTES: u64 = 1 << 20;
 
@@ -55,6 +57,10 @@ pub struct ReleaseFile {
     pub fixes: Vec<FixId>,
     /// Images to carry besides those of agents and applications.
     pub images: Vec<ImageEntry>,
+    /// Whole repositories, of which the release takes a part.
+    pub repositories: Vec<RepositoryEntry>,
+    /// Plain files.
+    pub files: Vec<FileEntry>,
     /// Versions of the agents.
     pub agents: Vec<AgentEntry>,
     /// Applications.
@@ -120,6 +126,10 @@ struct Raw {
     #[serde(default)]
     fixes: Vec<Spanned<String>>,
     images: Option<Spanned<Vec<RawEntry>>>,
+    #[serde(default)]
+    repositories: Vec<RawRepository>,
+    #[serde(default)]
+    files: Vec<RawFileEntry>,
     #[serde(default)]
     agents: Vec<RawAgent>,
     #[serde(default)]
@@ -206,7 +216,13 @@ impl ReleaseFile {
         let applications = mistakes.applications(raw.applications, base)?;
         let targets = mistakes.targets(raw.targets, &applications, base)?;
         let secrets = mistakes.secrets(raw.secrets, &targets, base)?;
-        let is_empty = images.is_empty() && agents.is_empty() && applications.is_empty() && raw.removed.is_empty();
+        let repositories = mistakes.repositories(&raw.repositories)?;
+        let is_empty = images.is_empty()
+            && repositories.is_empty()
+            && raw.files.is_empty()
+            && agents.is_empty()
+            && applications.is_empty()
+            && raw.removed.is_empty();
         if let (true, Some(empty)) = (is_empty, &raw.images) {
             return Err(mistakes.value(empty, "images is empty", "at least one image"));
         }
@@ -232,7 +248,11 @@ impl ReleaseFile {
                 missing.either(key);
             }
             return Err(match missing.only() {
-                Some(IMAGES) => mistakes.missing_key(last_line(text), "images", " and so are applications and agents"),
+                Some(IMAGES) => mistakes.missing_key(
+                    last_line(text),
+                    "images",
+                    " and so are repositories, files, applications and agents",
+                ),
                 Some(key) => mistakes.missing_key(last_line(text), key, ""),
                 None => missing
                     .into_result()
@@ -243,9 +263,12 @@ impl ReleaseFile {
         if let (Some(target), true) = (targets.first(), agents.is_empty()) {
             return Err(mistakes.missing_key(target.name.place, "agents", ", which targets need"));
         }
+        let (product, channel): (Name, Name) = (mistakes.parse(product)?, mistakes.parse(channel)?);
         Ok(Self {
-            product: mistakes.parse(product)?,
-            channel: mistakes.parse(channel)?,
+            files: mistakes.plain_files(&raw.files, base, (&product, &channel))?,
+            repositories,
+            product,
+            channel,
             version: raw.version.map(|label| mistakes.label(label)).transpose()?,
             sequence: raw
                 .sequence

@@ -88,6 +88,8 @@ impl ReleaseFile {
             notes: None,
             fixes: Vec::new(),
             images,
+            repositories: Vec::new(),
+            files: Vec::new(),
             agents: Vec::new(),
             applications: Vec::new(),
             targets: Vec::new(),

@@ -459,6 +459,12 @@ fn the_published_schema_has_the_same_keys() {
             format!("{head}images: [{{no_such_key: 1}}]\n"),
             &["source"][..],
         ),
+        (
+            "repository",
+            format!("{head}repositories: [{{no_such_key: 1}}]\n"),
+            &["source"],
+        ),
+        ("file", format!("{head}files: [{{no_such_key: 1}}]\n"), &["path"]),
         ("agent", format!("{head}agents: [{{no_such_key: 1}}]\n"), &["name"]),
         ("application", app("no_such_key: 1"), &["name", "version"]),
         ("chart", app("name: c, version: d, chart: {no_such_key: 1}"), &[]),

@@ -2,6 +2,8 @@
 
 use super::follow::commands;
 use super::workshop::{HEAD, IMAGES, Workshop};
+use crate::support::image_set::ImageSet;
+use crate::support::registry::{Behaviour, TestRegistry};
 
 /// A release file that is refused: class and sub-code, words of the remedy, and what of the file becomes what.
 type Case<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
@@ -407,4 +409,50 @@ fn lists_of_images_are_put_right_as_the_message_says() {
         .unwrap()
         .replace("NAME", "beta");
     shop.good(&format!("{create} {option} {channel}"));
+}
+
+#[test]
+fn files_and_repositories_are_put_right_as_the_message_says() {
+    let shop = Workshop::new();
+    shop.write("a/Ä.txt", "a");
+    shop.write("b/x.txt", "b");
+    shop.write("c/x.txt", "c");
+    let release = |files: &str| format!("{HEAD}files: [{files}]\n");
+    // No name can be made of this one; and two have one.
+    let remedy = shop.build(&release("a/…")).remedy("E-USAGE", "value");
+    let entry = remedy.strip_prefix("give it one: ").unwrap().replace('…', "b/x.txt");
+    shop.build(&release(&entry)).succeeded();
+    let remedy = shop.build(&release("b/x.txt, c/x.txt")).remedy("E-USAGE", "value");
+    let entry = remedy.strip_prefix("give one of them another name: ").unwrap();
+    let entry = entry.replacen('…', "c/x.txt", 1).replace('…', "y.txt");
+    shop.build(&release(&format!("b/x.txt, {entry}")).replace("sequence: 1", "sequence: 2"))
+        .succeeded();
+    // A repository with nothing of a range, and with too much of it.
+    let mut image_set = ImageSet::default();
+    let image = image_set.image("linux/amd64", b"layer");
+    for n in 0..1001 {
+        image_set.tag(&format!("1.0.{n}"), &image);
+    }
+    let registry = TestRegistry::start(image_set, Behaviour::default());
+    let release = |more: &str| {
+        format!(
+            "{HEAD}repositories: [{{source: '{}', name: registry.test/shop/web, {more}}}]\n",
+            registry.image("")
+        )
+        .replace("sequence: 1", "sequence: 3")
+    };
+    let remedy = shop.build(&release("versions: '2'")).remedy("E-CONTENT", "missing");
+    assert_eq!(remedy, "correct tags or versions in the release file");
+    let remedy = shop.build(&release("versions: '1'")).remedy("E-LIMIT", "tags");
+    let key = remedy
+        .split(" or ")
+        .nth(1)
+        .unwrap()
+        .split(" beside")
+        .next()
+        .unwrap()
+        .replace("NUMBER", "2");
+    shop.build(&release(&format!("versions: '1', {key}"))).succeeded();
+    shop.build(&release("versions: '>=1, <1.0.2'").replace("sequence: 3", "sequence: 4"))
+        .succeeded();
 }

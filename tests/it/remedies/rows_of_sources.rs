@@ -24,4 +24,8 @@ pub(super) const SOURCES: &[(&str, Row)] = &[
     ("Usage what: say which one with --{what} NAME", Followed(&["lists_of_images_are_put_right_as_the_message_says"])),
     ("vendor_side/collect/layout.rs Format docker-archive: <remedy>", PassedOn),
     ("vendor_side/collect/registry.rs ?: <advice>", PassedOn),
+    ("?: give it one: {path: …, name: manuals/installation.pdf}", Followed(&["files_and_repositories_are_put_right_as_the_message_says"])),
+    ("?: give one of them another name: {path: …, name: …}", Followed(&["files_and_repositories_are_put_right_as_the_message_says"])),
+    ("Content missing: correct tags or versions in the release file", Followed(&["files_and_repositories_are_put_right_as_the_message_says"])),
+    ("Limit tags: say a narrower range, or newest: NUMBER beside versions", Followed(&["files_and_repositories_are_put_right_as_the_message_says"])),
 ];

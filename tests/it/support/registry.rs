@@ -63,7 +63,7 @@ pub(crate) struct Behaviour {
     pub(crate) listens_on: Option<&'static str>,
     /// Where the token endpoint sends those who ask it.
     pub(crate) token_redirect: Option<String>,
-    /// How many must ask for a manifest at the same time before anybody is answered.
+    /// How many must ask for a tag that ends with `.0` at the same time before anybody is answered, but for `0.0`.
     pub(crate) together: usize,
 }
 
@@ -208,7 +208,7 @@ impl Shared {
     /// Waits until as many ask as shall ask together; false when they do not.
     fn are_together(&self, target: &str) -> bool {
         let wanted = self.behaviour.lock().unwrap().together;
-        if wanted < 2 || !target.contains("/manifests/") {
+        if wanted < 2 || !target.ends_with(".0") || target.ends_with("/manifests/0.0") {
             return true;
         }
         let (count, came) = &self.asking;
@@ -283,6 +283,22 @@ impl Shared {
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         match rest.split_once('/') {
+            Some(("tags", "list")) => {
+                let tags: Vec<&String> = self.image_set.tags.keys().collect();
+                let last = query.strip_prefix("last=").unwrap_or_default();
+                let from = tags.iter().position(|tag| *tag == last).map_or(0, |at| at + 1);
+                // A few are on several pages, many on few.
+                let page = if tags.len() > 100 { 1000 } else { 2 };
+                let to = tags.len().min(from + page);
+                let more = (to < tags.len()).then(|| {
+                    header(
+                        "Link",
+                        &format!("</v2/acme/app/tags/list?last={}>; rel=\"next\"", tags[to - 1]),
+                    )
+                });
+                let body = json!({"name": "acme/app", "tags": &tags[from..to]}).to_string();
+                (200, more.into_iter().collect(), body.into_bytes())
+            }
             Some(("manifests", name)) => {
                 let found = match self.image_set.tags.get(name) {
                     Some(digest) => *digest,

@@ -18,6 +18,7 @@ mod layout_names;
 mod ledger;
 mod listed;
 mod lists;
+mod more_content;
 mod outputs;
 pub(crate) mod passphrases;
 mod reached;
