@@ -51,12 +51,8 @@ pub(super) struct CreateArgs {
     /// Replace a bundle at --output even where others have signed or approved it
     #[arg(long)]
     replace: bool,
-    /// Number of the release, higher than every one before
-    #[arg(long, value_name = "N")]
-    sequence: Option<u64>,
-    /// Give the release the next free number, whatever the release file says
-    #[arg(long, conflicts_with = "sequence")]
-    next: bool,
+    #[command(flatten)]
+    number: NumberArgs,
     /// Label of the release, for people
     #[arg(long, value_name = "LABEL")]
     version: Option<String>,
@@ -107,6 +103,17 @@ pub(super) struct CreateArgs {
     /// Folder with room for the whole payload, used only with `-o -`: the head comes first and is known last
     #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
     work: PathBuf,
+}
+
+/// The number of the release.
+#[derive(Debug, Args)]
+struct NumberArgs {
+    /// Number of the release, higher than every one before
+    #[arg(long, value_name = "N")]
+    sequence: Option<u64>,
+    /// Give the release the next free number, whatever the release file says
+    #[arg(long, conflicts_with = "sequence")]
+    next: bool,
 }
 
 /// How charts are read.
@@ -193,11 +200,11 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     let workspace = args.workspace.open_to_write(ui)?;
     let file = match &args.file {
         Some(path) => read_release_file(path, &unsaid(args)?)?,
-        None => args.lists.release(&workspace, args.sequence, ui)?,
+        None => args.lists.release(&workspace, args.number.sequence, ui)?,
     };
     let overrides = Overrides {
-        sequence: args.sequence,
-        next: args.next,
+        sequence: args.number.sequence,
+        next: args.number.next,
         version: args.version.clone(),
         issued_at: args.issued_at,
         expires: args.expires,
@@ -429,7 +436,7 @@ fn size(text: &str) -> Result<u64, String> {
 fn unsaid(args: &CreateArgs) -> Result<Vec<&'static str>> {
     let said = [
         ("version", args.version.is_some()),
-        ("sequence", args.sequence.is_some() || args.next),
+        ("sequence", args.number.sequence.is_some() || args.number.next),
         ("issued_at", args.issued_at.is_some() || source_date_epoch()?.is_some()),
         ("expires or expires_in", args.expires.is_some()),
         ("audience", !args.sites.is_empty()),

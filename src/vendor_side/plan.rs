@@ -170,7 +170,7 @@ pub(super) fn lay_out(
         ..*build
     };
     let whole = expanded(build.file, build.registries, &mut |what| {
-        events(BuildEvent::Collecting(what))
+        events(BuildEvent::Collecting(what));
     })?;
     let build = &Build {
         file: whole.as_ref().unwrap_or(build.file),

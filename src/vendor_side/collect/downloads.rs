@@ -113,10 +113,8 @@ impl Downloads {
             .spawn(move || {
                 let ended = caught("download", || send(&*origin, &digest, size, &sender));
                 // Nobody is left to tell where the one who reads has gone.
-                match ended {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => _ = sender.send(Err(error)),
-                    Err(error) => _ = sender.send(Err(error)),
+                if let Ok(Err(error)) | Err(error) = ended {
+                    sender.send(Err(error)).ok();
                 }
             })
             .map_err(|error| Error::new(Class::Io, "io", format!("cannot start a thread: {error}")))?;

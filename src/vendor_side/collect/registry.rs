@@ -203,15 +203,17 @@ impl Origin for Registry {
 
 /// The same answer once more; what went wrong in the same words.
 fn copy<T: Clone>(answer: &Result<T>) -> Result<T> {
-    answer.as_ref().map(T::clone).map_err(|error| {
-        let mut again = error.retold("", "");
-        if let Some(expected) = error.expectation() {
-            again = again.expected(expected);
-        }
-        match error.advice() {
-            Some(advice) => again.remedy(advice),
-            None => again,
-        }
+    let error = match answer {
+        Ok(answer) => return Ok(answer.clone()),
+        Err(error) => error,
+    };
+    let mut again = error.retold("", "");
+    if let Some(expected) = error.expectation() {
+        again = again.expected(expected);
+    }
+    Err(match error.advice() {
+        Some(advice) => again.remedy(advice),
+        None => again,
     })
 }
 

@@ -42,7 +42,7 @@ impl fmt::Debug for Sources {
         f.debug_struct("Sources")
             .field("origins", &self.origins.len())
             .field("blobs", &self.blobs.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -106,7 +106,7 @@ fn archives_of_docker_are_named_as_the_message_says() {
     let shop = Workshop::new();
     let archived = |config: Option<&[u8]>| {
         let mut archive = DockerArchive::default();
-        archive.image(&["acme/web:1.0"], &[&layer("file", &[0; 1 << 20])]);
+        archive.image(&["acme/web:1.0"], &[&layer("file", &vec![0; 1 << 20])]);
         let at = archive.files.len() - 1;
         archive.files[at].1.extend_from_slice(config.unwrap_or_default());
         archive

@@ -81,14 +81,17 @@ fn append(tar: &mut tar::Builder<Vec<u8>>, name: &str, bytes: &[u8], time: u64) 
     tar.append_data(&mut header, name, bytes).unwrap();
 }
 
-/// An engine on a socket, with images by the name that it is asked for.
-pub(crate) struct FakeEngine(Arc<Mutex<BTreeMap<String, (u16, Vec<u8>)>>>);
+/// Answers by the name that is asked for: status and body.
+type Answers = Arc<Mutex<BTreeMap<String, (u16, Vec<u8>)>>>;
+
+/// An engine on a socket.
+pub(crate) struct FakeEngine(Answers);
 
 impl FakeEngine {
     /// Listens; the thread lives as long as the test process.
     pub(crate) fn start(socket: &Path) -> Self {
         let listener = UnixListener::bind(socket).unwrap();
-        let images: Arc<Mutex<BTreeMap<String, (u16, Vec<u8>)>>> = Arc::default();
+        let images = Answers::default();
         let known = Arc::clone(&images);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {

@@ -51,6 +51,8 @@ pub(crate) struct Behaviour {
     pub(crate) faults: Vec<Fault>,
     /// Speaks TLS with the certificate for `localhost`.
     pub(crate) tls: bool,
+    /// Whose certificate a client must show, as PEM.
+    pub(crate) wants_certificate: Option<String>,
     /// Plain files beside the registry, by path: chart repositories.
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     /// Bytes sent in place of what a digest names.
@@ -92,7 +94,9 @@ impl TestRegistry {
     pub(crate) fn start(image_set: ImageSet, behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind((behaviour.listens_on.unwrap_or("127.0.0.1"), 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let tls = behaviour.tls.then(tls_config);
+        let tls = behaviour
+            .tls
+            .then(|| tls_config(behaviour.wants_certificate.as_deref()));
         let shared = Arc::new(Shared {
             image_set,
             behaviour: Mutex::new(behaviour),
@@ -147,17 +151,23 @@ impl TestRegistry {
     }
 }
 
-fn tls_config() -> Arc<rustls::ServerConfig> {
+fn tls_config(client: Option<&str>) -> Arc<rustls::ServerConfig> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/tls/");
     let certificate = rustls::pki_types::CertificateDer::from_pem_file(format!("{folder}server.pem")).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::from_pem_file(format!("{folder}NOT-A-SECRET-server.key.pem")).unwrap();
-    Arc::new(
-        rustls::ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .unwrap(),
-    )
+    let builder = rustls::ServerConfig::builder();
+    let builder = match client {
+        None => builder.with_no_client_auth(),
+        Some(pem) => {
+            let mut roots = rustls::RootCertStore::empty();
+            let certificate = rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+            roots.add(certificate).unwrap();
+            let verifier = rustls::server::WebPkiClientVerifier::builder(Arc::new(roots));
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    Arc::new(builder.with_single_cert(vec![certificate], key).unwrap())
 }
 
 impl Shared {

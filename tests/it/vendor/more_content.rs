@@ -50,7 +50,7 @@ fn plain_files_travel_with_name_type_and_mode() {
     assert_eq!(
         layer("press.bin"),
         json!({
-            "mediaType": "application/x-firmware", "digest": digest_of(&[7; 200_000]), "size": 200_000,
+            "mediaType": "application/x-firmware", "digest": digest_of(&vec![7; 200_000]), "size": 200_000,
             "annotations": {"org.opencontainers.image.title": "press.bin", "internal.airlock.file.mode": "0755"},
         })
     );

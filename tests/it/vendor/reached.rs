@@ -139,6 +139,32 @@ fn certificates_of_one_registry_are_found() {
     created(&folder, &[], &[]);
 }
 
+#[test]
+fn a_certificate_is_shown_to_the_registry_that_it_is_for() {
+    let me = rcgen::generate_simple_self_signed(vec!["vendor.test".to_owned()]).unwrap();
+    let registry = start(Behaviour {
+        tls: true,
+        wants_certificate: Some(me.cert.pem()),
+        ..Behaviour::default()
+    });
+    let folder = CommandFolder::new();
+    folder.release_file(&registry.image(":1.0"));
+    let authority =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/tls/ca.pem")).unwrap();
+    let place = format!(".config/docker/certs.d/{}", registry.host());
+    write(&folder, &format!("{place}/ca.crt"), &authority);
+    // This machine's registry is asked first whether it speaks TLS at all; without a certificate its answer is an alert.
+    let event = refusal_of(&folder.run(&CREATE));
+    assert_eq!(
+        (event["class"].as_str(), event["code"].as_str()),
+        (Some("E-IO"), Some("registry")),
+        "{event}"
+    );
+    write(&folder, &format!("{place}/me.cert"), &me.cert.pem());
+    write(&folder, &format!("{place}/me.key"), &me.signing_key.serialize_pem());
+    created(&folder, &[], &[]);
+}
+
 /// A proxy that connects to one address, whatever it is asked for. Returns its own.
 fn tunnel(to: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
