@@ -58,9 +58,9 @@ pub(super) enum BundleCommand {
     },
     #[cfg(feature = "vendor")]
     Sign(super::bundle_sign::SignArgs),
-    /// Build and sign a bundle from a release file
+    /// Build and sign a bundle from a release file, or from a list of images
     ///
-    /// Collects every image from registries and OCI layouts with all that it needs and all that refers to it, checks every digest,
+    /// Collects every image from registries, engines, archives and OCI layouts with all that it needs and all that refers to it, checks every digest,
     /// rewrites compose files and chart values to the site's registry, pinned by digest,
     /// writes the bundle, reads it back from the medium, and only then gives it its name. The same inputs give the same bytes.
     /// Registries are asked as Docker's config.json says; what the release file may say is in
@@ -76,6 +76,8 @@ pub(super) enum BundleCommand {
   airlock bundle create -f release.yaml -w acme -o acme-7.airlock
   airlock bundle create -f release.yaml -w acme -o plant.airlock --site plant-7 --platform linux/amd64
   airlock bundle create -f release.yaml -w acme --site plant-7 --dry-run
+  airlock bundle create --image postgres:16 --image docker:acme/web:1.0 -w acme -o first.airlock
+  airlock bundle create --images images.txt -w acme -o acme-8.airlock
   airlock bundle create -f release.yaml -w acme -o plant.airlock --site plant-7 --full
   airlock bundle create -f release.yaml -w acme -o - | ssh diode 'cat > acme-7.airlock'
 A release file:
@@ -92,6 +94,8 @@ A release file:
       name: registry.example.com/acme/web
     - source: oci:build/all.tar:registry.example.com/acme/sensor:1.0
       platforms: [linux/arm64]
+    - docker:acme/report:1.0          # of this machine's engine
+    - docker-archive:build/old.tar    # of `docker save`
 With an application that agents deploy (all keys: bundle-spec/schemas/examples/release.example.yaml):
   agents:
     - name: 3.1.0

@@ -10,6 +10,7 @@ use super::advice::quoted;
 use super::bundle_desired;
 use super::bundle_plan;
 use super::end_signals::end_programs_on_signals;
+use super::image_lists::ImageListArgs;
 use super::output_place::{self, Makes};
 use super::passphrase::{PassphraseArgs, ask_secret};
 use super::times::{SigningTimeArgs, source_date_epoch};
@@ -34,9 +35,11 @@ const STDOUT: &str = "-";
 /// Options of `airlock bundle create`; options win over the release file.
 #[derive(Debug, Args)]
 pub(super) struct CreateArgs {
-    /// The release file
-    #[arg(short, long, value_name = "RELEASE.YAML")]
-    file: PathBuf,
+    /// The release file; `airlock vendor release new` writes one to begin with
+    #[arg(short, long, value_name = "RELEASE.YAML", required_unless_present_any = ["images", "lists"])]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    lists: ImageListArgs,
     #[command(flatten)]
     workspace: WorkspaceArgs,
     /// The bundle to write, or - for a pipe
@@ -48,9 +51,8 @@ pub(super) struct CreateArgs {
     /// Replace a bundle at --output even where others have signed or approved it
     #[arg(long)]
     replace: bool,
-    /// Number of the release, higher than every one before
-    #[arg(long, value_name = "N")]
-    sequence: Option<u64>,
+    #[command(flatten)]
+    number: NumberArgs,
     /// Label of the release, for people
     #[arg(long, value_name = "LABEL")]
     version: Option<String>,
@@ -101,6 +103,17 @@ pub(super) struct CreateArgs {
     /// Folder with room for the whole payload, used only with `-o -`: the head comes first and is known last
     #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
     work: PathBuf,
+}
+
+/// The number of the release.
+#[derive(Debug, Args)]
+struct NumberArgs {
+    /// Number of the release, higher than every one before
+    #[arg(long, value_name = "N")]
+    sequence: Option<u64>,
+    /// Give the release the next free number, whatever the release file says
+    #[arg(long, conflicts_with = "sequence")]
+    next: bool,
 }
 
 /// How charts are read.
@@ -180,14 +193,19 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     let to_pipe = output == Some(Path::new(STDOUT));
     if let Some(output) = output.filter(|_| !to_pipe) {
         let read = args.keys.iter().chain(&args.ca_files).chain(&args.allow_outside);
-        let inputs = read.chain(&args.passphrase.passphrase_file).chain([&args.file]);
+        let inputs = read.chain(&args.passphrase.passphrase_file).chain(&args.file);
+        let inputs = inputs.chain(&args.lists.lists);
         output_place::check(output, Makes::Bundle, inputs.map(PathBuf::as_path))?;
     }
     end_programs_on_signals()?;
     let workspace = args.workspace.open_to_write(ui)?;
-    let file = read_release_file(&args.file)?;
+    let file = match &args.file {
+        Some(path) => read_release_file(path, &unsaid(args)?)?,
+        None => args.lists.release(&workspace, args.number.sequence, ui)?,
+    };
     let overrides = Overrides {
-        sequence: args.sequence,
+        sequence: args.number.sequence,
+        next: args.number.next,
         version: args.version.clone(),
         issued_at: args.issued_at,
         expires: args.expires,
@@ -207,6 +225,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         ca_files: args.ca_files.clone(),
         plain_http: args.plain_http.clone(),
         token_realms: args.token_realms.clone(),
+        told: Some(ui.teller()),
         ..RegistryOptions::default()
     };
     let ack_keys = || {
@@ -349,6 +368,9 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
 fn tell(event: &BuildEvent<'_>, ui: &mut Ui) {
     match event {
         BuildEvent::Collecting(image) => ui.say(format_args!("collecting {}", escape(image))),
+        BuildEvent::Looking(done, total) => ui.steps("looking at images", *done as u64, *total as u64),
+        BuildEvent::Saving(done) => ui.progress("saving from the engine", *done, 0),
+        BuildEvent::Reading(done, total) => ui.progress("reading files", *done, *total),
         BuildEvent::Chart(chart) => ui.say(escape(&chart.sentence())),
         BuildEvent::Planned(plan) => {
             for line in bundle_plan::lines(plan) {
@@ -411,10 +433,26 @@ fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("{text:?} is no size like 64GiB"))
 }
 
-fn read_release_file(path: &Path) -> Result<ReleaseFile> {
+/// Keys of the release file that no option says.
+fn unsaid(args: &CreateArgs) -> Result<Vec<&'static str>> {
+    let said = [
+        ("version", args.version.is_some()),
+        ("sequence", args.number.sequence.is_some() || args.number.next),
+        ("issued_at", args.issued_at.is_some() || source_date_epoch()?.is_some()),
+        ("expires or expires_in", args.expires.is_some()),
+        ("audience", !args.sites.is_empty()),
+    ];
+    Ok(said
+        .iter()
+        .filter(|(_, is_said)| !is_said)
+        .map(|(key, _)| *key)
+        .collect())
+}
+
+fn read_release_file(path: &Path, unsaid: &[&'static str]) -> Result<ReleaseFile> {
     let file = open_named(path, "open the release file")?;
     let bytes = read_bounded(file, RELEASE_FILE_BYTES, "the release file")?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::new(Class::Usage, "yaml", format!("{} is no UTF-8 text", path.display())))?;
-    ReleaseFile::parse(path, &text)
+    ReleaseFile::parse_alone(path, &text, unsaid)
 }

@@ -192,14 +192,18 @@ pub(super) fn to_json(plan: &Plan) -> Value {
     let names: Vec<Value> = plan
         .names
         .iter()
-        .map(|line| json!({"repository": line.repository, "tag": line.tag, "digest": line.digest}))
+        .zip(&plan.sizes)
+        .map(|(line, size)| {
+            json!({"repository": line.repository, "tag": line.tag, "digest": line.digest, "bytes": size})
+        })
         .collect();
     json!({
         "result": "dry-run", "product": release.product, "channel": release.channel, "version": release.version,
         "epoch": release.epoch, "sequence": release.sequence, "audience": release.audience, "expires": release.expires,
         "next_free": {"epoch": plan.next_free.epoch, "sequence": plan.next_free.sequence}, "signed_head": plan.signed,
         "base": base_json(&plan.base), "blobs": plan.blobs, "content_bytes": plan.content_bytes, "needs": plan.needs,
-        "needed_bytes": plan.needed_bytes, "largest_bytes": plan.largest_bytes, "names": names, "absent": plan.absent,
+        "needed_bytes": plan.needed_bytes, "largest_bytes": plan.largest_bytes,
+        "fetch_bytes": plan.far_bytes.saturating_sub(plan.kept_bytes), "kept_bytes": plan.kept_bytes, "names": names, "absent": plan.absent,
         "targets": plan.desired.iter().flat_map(|desired| &desired.targets).map(target_json).collect::<Vec<_>>(),
         "removed": plan.desired.iter().flat_map(|desired| &desired.removed).collect::<Vec<_>>(),
         "acknowledgement": plan.acknowledgement, "charts": charts_json(&plan.charts), "sealed_to": plan.sealed,
@@ -267,9 +271,23 @@ pub(super) fn describe(plan: &Plan) -> String {
             plan.next_free
         ),
     };
-    for line in &plan.names {
+    if plan.far_bytes > 0 {
+        text += &format!(
+            "\nfetches      {} from registries",
+            bytes(plan.far_bytes.saturating_sub(plan.kept_bytes))
+        );
+        if plan.kept_bytes > 0 {
+            text += &format!("; {} is here from earlier runs", bytes(plan.kept_bytes));
+        }
+    }
+    for (line, size) in plan.names.iter().zip(&plan.sizes) {
         let tag = line.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
-        text += &format!("\ncollects     {}{tag}  {}", line.repository, line.digest);
+        text += &format!(
+            "\ncollects     {}{tag}  {}  {}",
+            line.repository,
+            line.digest,
+            bytes(*size)
+        );
     }
     for (target, deployment) in plan.desired.iter().flat_map(DesiredState::deployments) {
         text += &format!(

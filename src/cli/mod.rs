@@ -41,6 +41,8 @@ mod head_view;
 mod heard_view;
 #[cfg(feature = "site")]
 mod hidden;
+#[cfg(feature = "vendor")]
+mod image_lists;
 #[cfg(feature = "site")]
 mod import;
 #[cfg(feature = "site")]
@@ -136,6 +138,8 @@ mod vendor;
 mod vendor_ack;
 #[cfg(feature = "vendor")]
 mod vendor_ledger;
+#[cfg(feature = "vendor")]
+mod vendor_release;
 #[cfg(feature = "vendor")]
 mod vendor_trust;
 #[cfg(feature = "site")]

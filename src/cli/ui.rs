@@ -48,6 +48,17 @@ struct Progress {
     first_done: u64,
 }
 
+/// What progress counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Bytes,
+    #[cfg_attr(
+        not(feature = "vendor"),
+        expect(dead_code, reason = "the vendor's side counts things")
+    )]
+    Things,
+}
+
 /// How often progress is written: on a terminal it is drawn over itself, elsewhere it becomes lines.
 const REDRAW: Duration = Duration::from_millis(200);
 const EVENT: Duration = Duration::from_secs(2);
@@ -133,6 +144,28 @@ impl Ui {
 
     /// Reports progress of a long step: bytes done of a total (0: not known). Call it as often as you like.
     pub fn progress(&mut self, what: &'static str, done: u64, total: u64) {
+        self.report(what, Unit::Bytes, done, total);
+    }
+
+    /// As [`Self::progress`], of a step that counts things.
+    #[cfg(feature = "vendor")]
+    pub(super) fn steps(&mut self, what: &'static str, done: u64, total: u64) {
+        self.report(what, Unit::Things, done, total);
+    }
+
+    /// Returns what says a line from any thread: only for what cannot wait until its turn.
+    #[cfg(feature = "vendor")]
+    pub(super) fn teller(&self) -> fn(&str) {
+        fn say(line: &str) {
+            writeln!(io::stderr().lock(), "{}", shown_lines(line)).ok();
+        }
+        match self.format {
+            Format::Human => |line| say(&escape(line)),
+            _ => |line| say(&serde_json::json!({"event": "message", "text": line}).to_string()),
+        }
+    }
+
+    fn report(&mut self, what: &'static str, unit: Unit, done: u64, total: u64) {
         let now = Instant::now();
         if self.progress.as_ref().is_none_or(|progress| progress.what != what) {
             self.clear_line();
@@ -161,9 +194,13 @@ impl Ui {
         let left = (total > done && rate > 0.0).then(|| (total - done) as f64 / rate);
         let text = match self.format {
             Format::Human => {
-                let mut text = format!("{what}: {}", bytes(done));
+                let amount = |count: u64| match unit {
+                    Unit::Bytes => bytes(count),
+                    Unit::Things => count.to_string(),
+                };
+                let mut text = format!("{what}: {}", amount(done));
                 if total > 0 {
-                    text += &format!(" of {}", bytes(total));
+                    text += &format!(" of {}", amount(total));
                 }
                 #[expect(
                     clippy::cast_possible_truncation,
@@ -171,11 +208,16 @@ impl Ui {
                     reason = "a rate for people"
                 )]
                 let per_second = bytes(rate as u64);
-                text += &format!(", {per_second}/s");
+                if unit == Unit::Bytes {
+                    text += &format!(", {per_second}/s");
+                }
                 if let Some(left) = left {
                     text += &format!(", {left:.0} s left");
                 }
                 text
+            }
+            _ if unit == Unit::Things => {
+                serde_json::json!({"event": "progress", "step": what, "done": done, "total": total}).to_string()
             }
             _ => serde_json::json!({
                 "event": "progress", "step": what, "bytes": done, "total_bytes": total,

@@ -11,6 +11,7 @@ use super::passphrase::PassphraseArgs;
 use super::times::{RootTimes, in_years};
 use super::ui::{Ui, escape};
 use super::vendor_ledger::{self, LedgerCommand};
+use super::vendor_release::{self, ReleaseFileCommand};
 use super::vendor_trust::{self, TrustCommand};
 use super::workspace_folder::WorkspaceArgs;
 use crate::crypto::ENROLMENT_BYTES;
@@ -53,6 +54,9 @@ pub(super) enum VendorCommand {
     WithdrawSite(WithdrawSiteArgs),
     /// List the sites that are enrolled
     Sites(SitesArgs),
+    /// Begin a release file
+    #[command(subcommand)]
+    Release(Box<ReleaseFileCommand>),
     /// Show and change who may sign: root documents
     #[command(subcommand)]
     Trust(Box<TrustCommand>),
@@ -119,6 +123,7 @@ pub(super) fn run(command: VendorCommand, ui: &mut Ui) -> Result<()> {
         VendorCommand::Enroll(args) => enroll(&args, ui),
         VendorCommand::WithdrawSite(args) => withdraw_site(&args, ui),
         VendorCommand::Sites(args) => sites(&args, ui),
+        VendorCommand::Release(command) => vendor_release::run(&command, ui),
         VendorCommand::Trust(command) => vendor_trust::run(*command, ui),
         VendorCommand::Ledger(command) => vendor_ledger::run(&command, ui),
     }

@@ -5,7 +5,8 @@
 
 use std::path::PathBuf;
 
-use super::encode::{EncodeReport, Held, Relatives, encode};
+use super::collect::FetchedContent;
+use super::encode::{EncodeOptions, EncodeReport, Encodings, Held, Relatives, encode};
 use super::fleet::ChartReport;
 use super::ledger::base::Base;
 use super::pack::{Destination, Packed, pack};
@@ -102,12 +103,14 @@ pub fn build(
         plan,
         layout,
         content,
-        sources,
+        mut sources,
         named,
         scope,
         remembered,
         answer,
     } = lay_out(workspace, build, events)?;
+    let order: Vec<_> = layout.late_blobs().collect();
+    sources.expect(&order, workspace.folder(), fetched(&build.overrides.encode))?;
     let held = Held {
         layers: &plan.base.copied_from,
         named: &named,
@@ -210,4 +213,13 @@ fn lacking(layers: &[(Digest, u64)]) -> Option<String> {
          carries them with --base FILE",
         counted(layers.len() as u64, "older layer")
     ))
+}
+
+/// What becomes of what is fetched: kept where layers are kept anyway, and written once where the bundle is to be all that is written.
+fn fetched(options: &EncodeOptions) -> FetchedContent {
+    match options.encodings {
+        _ if !options.cache => FetchedContent::Fresh,
+        Encodings::Auto => FetchedContent::Kept,
+        Encodings::None | Encodings::Recipes => FetchedContent::Used,
+    }
 }

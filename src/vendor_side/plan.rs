@@ -5,17 +5,20 @@
 use std::path::PathBuf;
 
 use super::answer::{AckKeys, Answer};
-use super::collect::{EXPANDED_BYTES, LocalLayouts, RegistryOptions, Sources, Stored, collect_all};
+use super::collect::{CollectEvent, EXPANDED_BYTES, LocalLayouts, RegistryOptions, Sources, Stored, collect_all};
 use super::encode::EncodeReport;
 use super::fleet::{
     ChartOptions, ChartReport, EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare,
 };
 use super::ledger::base::{BASE_MAX_AGE, Base, Question};
+use super::name_sizes::name_sizes;
 use super::named_bases::NamedBase;
+use super::number::{dated, lower_number, next_free, next_number};
 use super::pack::PackEvent;
 use super::release::{Overrides, resolve};
 use super::release_file::ReleaseFile;
 use super::release_folder::ReleaseFolder;
+use super::repositories::expanded;
 use super::secret::{AskSecret, Sealed, check_audience, check_variables, seal};
 use super::signing_time::SigningTime;
 use super::warning::Warning;
@@ -25,7 +28,7 @@ use crate::bundle::desired::DesiredState;
 use crate::bundle::{BundleContent, BundleLayout, Packing, ReleaseStatement, TagLine};
 use crate::crypto::SigningKey;
 use crate::db::ledger;
-use crate::domain::{Class, Counter, DocumentType, Error, Hash, Result, Scope};
+use crate::domain::{Counter, DocumentType, Hash, Result, Scope};
 
 /// What a bundle is built from.
 #[derive(Debug)]
@@ -51,6 +54,12 @@ pub struct Build<'a> {
 pub enum BuildEvent<'a> {
     /// An image is looked at.
     Collecting(&'a str),
+    /// Images of registries that were looked at, of how many.
+    Looking(usize, usize),
+    /// Bytes of an image that an engine has handed out.
+    Saving(u64),
+    /// Bytes of a plain file that were read for its digest, of how many.
+    Reading(u64, u64),
     /// Everything is known but the bytes of the payload.
     Planned(&'a Plan),
     /// A chart was looked into.
@@ -78,6 +87,12 @@ pub struct Plan {
     pub base: Base,
     /// Names that it will carry.
     pub names: Vec<TagLine>,
+    /// The bytes of what each name leads to, in their order; what names share counts for each.
+    pub sizes: Vec<u64>,
+    /// Bytes that come from registries.
+    pub far_bytes: u64,
+    /// How many of them earlier runs kept.
+    pub kept_bytes: u64,
     /// Children of indexes that are left out.
     pub absent: usize,
     /// Blobs that it will carry.
@@ -121,20 +136,11 @@ pub(super) struct LaidOut {
 ///
 /// Those of [`build`](super::build()) up to the first byte of the payload.
 pub fn plan(workspace: &Workspace, build: &Build<'_>, events: &mut dyn FnMut(BuildEvent<'_>)) -> Result<Plan> {
-    let mut overrides = build.overrides.clone();
-    if overrides.sequence.is_none() && build.file.sequence.is_none() {
-        let root = workspace.chain().newest();
-        let scope = Scope {
-            domain: workspace.chain().domain(),
-            product: build.file.product.clone(),
-            channel: build.file.channel.clone(),
-        };
-        let newest = workspace
-            .ledger()?
-            .read(|connection| ledger::newest_release(connection, &scope))?;
-        let epoch = root.epoch(&scope.product, &scope.channel);
-        overrides.sequence = Some(next_free(newest.as_ref(), epoch).sequence);
-    }
+    let is_said = build.overrides.sequence.is_some() || build.file.sequence.is_some();
+    let overrides = Overrides {
+        next: build.overrides.next || !is_said,
+        ..build.overrides.clone()
+    };
     let build = Build {
         overrides: &overrides,
         ..*build
@@ -154,6 +160,22 @@ pub(super) fn lay_out(
 ) -> Result<LaidOut> {
     let ledger = workspace.ledger()?;
     let chain = workspace.chain();
+    let mut overrides = build.overrides.clone();
+    if overrides.next {
+        let next = next_number(workspace, &build.file.product, &build.file.channel)?;
+        overrides.sequence = Some(next.sequence);
+    }
+    let build = &Build {
+        overrides: &overrides,
+        ..*build
+    };
+    let whole = expanded(build.file, build.registries, &mut |what| {
+        events(BuildEvent::Collecting(what));
+    })?;
+    let build = &Build {
+        file: whole.as_ref().unwrap_or(build.file),
+        ..*build
+    };
     let sites = ledger.read(ledger::sites)?;
     let allowed: Vec<PathBuf> = [&build.overrides.allow_outside[..], &build.file.allow_outside].concat();
     let folder = ReleaseFolder::new(build.file.folder(), &allowed)?;
@@ -178,6 +200,10 @@ pub(super) fn lay_out(
             return Err(said);
         }
         events(BuildEvent::Warning(Warning::plain(said.found().to_owned())));
+    }
+    let base = newest.as_ref().map_or(0, |newest| newest.counter.sequence);
+    if let Some(warning) = dated(counter.sequence, base).filter(|_| known.is_none()) {
+        events(BuildEvent::Warning(Warning::plain(warning)));
     }
     let answer = Answer::of(
         workspace,
@@ -242,7 +268,14 @@ pub(super) fn lay_out(
             expanded: build.overrides.expanded.unwrap_or(EXPANDED_BYTES),
         },
         &base.held,
-        |image| events(BuildEvent::Collecting(image)),
+        |event| {
+            events(match event {
+                CollectEvent::Image(image) => BuildEvent::Collecting(image),
+                CollectEvent::Looking(done, total) => BuildEvent::Looking(done, total),
+                CollectEvent::Saving(done) => BuildEvent::Saving(done),
+                CollectEvent::Reading(done, total) => BuildEvent::Reading(done, total),
+            });
+        },
     )?;
     for warning in collection.warnings {
         events(BuildEvent::Warning(Warning::plain(warning)));
@@ -289,7 +322,12 @@ pub(super) fn lay_out(
         .documents
         .extend(documents.map(|document| (DocumentType::Secrets, document)));
     let layout = BundleLayout::on_base(&release, &content, &base.held, chain, Packing::default())?;
+    let cache = build.overrides.encode.cache.then(|| workspace.folder());
+    let (far_bytes, kept_bytes) = collection.sources.far_bytes(&base.held, cache);
     let plan = Plan {
+        sizes: name_sizes(&content),
+        far_bytes,
+        kept_bytes,
         next_free: next_free(newest.as_ref(), release.epoch),
         signed,
         base,
@@ -317,35 +355,6 @@ pub(super) fn lay_out(
         remembered: fleet.removals.remembered.to_bytes(),
         answer,
     })
-}
-
-/// Returns the first number that is free behind the newest one.
-fn next_free(newest: Option<&ledger::SignedRelease>, epoch: u64) -> Counter {
-    match newest {
-        Some(newest) if newest.counter.epoch >= epoch => Counter {
-            sequence: newest.counter.sequence.saturating_add(1),
-            ..newest.counter
-        },
-        _ => Counter { epoch, sequence: 1 },
-    }
-}
-
-/// A number that no site would import which has the newest release. Making a known release again is something else.
-fn lower_number(newest: &ledger::SignedRelease, counter: Counter, scope: &Scope) -> Error {
-    let next = next_free(Some(newest), counter.epoch);
-    Error::new(
-        Class::Rollback,
-        "lower-number",
-        format!(
-            "release {} of {scope} was signed already: a site that has it will refuse the lower number {counter}",
-            newest.counter
-        ),
-    )
-    .expected(format!("a number from {next} on"))
-    .remedy(format!(
-        "raise sequence to {}, the next free number; or say that you mean the lower one with --sequence {}",
-        next.sequence, counter.sequence
-    ))
 }
 
 /// What a release tells targets.

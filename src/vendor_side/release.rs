@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::collect::Platform;
 use super::encode::EncodeOptions;
-use super::release_file::{AudienceText, Expiry, Notes, ReleaseFile, check_label};
+use super::release_file::{AudienceText, Expiry, MissingKeys, Notes, ReleaseFile, check_label};
 use super::release_folder::ReleaseFolder;
 use super::rendering::HelmChoice;
 use super::suggest::nearest;
@@ -24,6 +24,8 @@ const MINIMUM_APPLIANCE: Version = Version::new(0, 1, 0);
 pub struct Overrides {
     /// `--sequence`.
     pub sequence: Option<u64>,
+    /// `--next`: the next free number, whatever else says one.
+    pub next: bool,
     /// `--version`.
     pub version: Option<String>,
     /// `--issued-at`.
@@ -97,39 +99,43 @@ pub fn resolve(
             file.product
         )));
     }
-    let missing = |key: &str, options: &str| {
-        Error::new(
-            Class::Usage,
+    let version = overrides.version.clone().or_else(|| file.version.clone());
+    let sequence = overrides.sequence.or(file.sequence);
+    let issued_at = overrides.issued_at.or(file.issued_at).or(overrides.source_date_epoch);
+    let expires = overrides.expires.map(Expiry::At).or(file.expires);
+    let audience = audience(file, overrides, sites)?;
+    let mut missing = MissingKeys::of(&file.path);
+    for (key, is_said) in [
+        ("version", version.is_some()),
+        ("sequence", sequence.is_some()),
+        ("issued_at", issued_at.is_some()),
+        ("expires or expires_in", expires.is_some()),
+        ("audience", audience.is_some()),
+    ] {
+        if !is_said {
+            missing.either(key);
+        }
+    }
+    missing.into_result()?;
+    let (Some(version), Some(sequence), Some(issued_at), Some(expires), Some(audience)) =
+        (version, sequence, issued_at, expires, audience)
+    else {
+        return Err(Error::new(
+            Class::Internal,
             "missing-key",
-            format!("{} does not say {key}", file.path.display()),
-        )
-        .remedy(format!("add {key} to the file, or give {options}"))
+            "a key is missing that was said",
+        ));
     };
-    let version = overrides
-        .version
-        .clone()
-        .or_else(|| file.version.clone())
-        .ok_or_else(|| missing("version", "--version"))?;
     check_label(&version).map_err(|found| Error::new(Class::Usage, "value", found))?;
-    let sequence = overrides
-        .sequence
-        .or(file.sequence)
-        .ok_or_else(|| missing("sequence", "--sequence"))?;
     if sequence > limits::JSON_INTEGER_MAX {
         return Err(
             Error::new(Class::Usage, "value", format!("the sequence number is {sequence}"))
                 .expected("a whole number from 0 to 2^53-1"),
         );
     }
-    let issued_at = overrides
-        .issued_at
-        .or(file.issued_at)
-        .or(overrides.source_date_epoch)
-        .ok_or_else(|| missing("issued_at", "--issued-at or SOURCE_DATE_EPOCH"))?;
-    let expires = match (overrides.expires, file.expires) {
-        (Some(time), _) | (None, Some(Expiry::At(time))) => time,
-        (None, Some(Expiry::After(seconds))) => issued_at.plus_seconds(seconds),
-        (None, None) => return Err(missing("expires or expires_in", "--expires")),
+    let expires = match expires {
+        Expiry::At(time) => time,
+        Expiry::After(seconds) => issued_at.plus_seconds(seconds),
     };
     if expires <= issued_at {
         return Err(Error::new(
@@ -158,7 +164,7 @@ pub fn resolve(
             sequence,
             issued_at,
             expires,
-            audience: audience(file, overrides, sites)?.ok_or_else(|| missing("audience", "--site"))?,
+            audience,
             home_hosts: file.home_hosts.clone(),
             minimum_appliance: file.minimum_appliance.unwrap_or(MINIMUM_APPLIANCE),
         },

@@ -23,6 +23,7 @@ mod crossing;
 mod deltas;
 mod demo;
 mod deploy;
+mod engines;
 mod http;
 mod images;
 mod isolation;
@@ -122,6 +123,14 @@ const CASES: &[Case] = &[
     (
         "bundle_is_inspected_and_verified",
         crossing::bundle_is_inspected_and_verified,
+    ),
+    (
+        "engines_and_archives_are_sources",
+        engines::engines_and_archives_are_sources,
+    ),
+    (
+        "registries_are_reached_as_podman_reaches_them",
+        engines::registries_are_reached_as_podman_reaches_them,
     ),
     ("every_digest_is_the_sources", crossing::every_digest_is_the_sources),
     ("docker_pulls_and_runs", crossing::docker_pulls_and_runs),

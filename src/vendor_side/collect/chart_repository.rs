@@ -7,11 +7,13 @@ use reqwest::Url;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use super::connections::Connections;
 use super::image_options::ImageOptions;
+use super::image_request::ImageRequest;
 use super::reference::ImageReference;
-use super::registry_client::{Connections, RegistryOptions};
+use super::registry_options::RegistryOptions;
 use super::source::Source;
-use super::sources::{ImageRequest, collect};
+use super::sources::collect;
 use crate::bundle::BlobSource as _;
 use crate::domain::oci::Document;
 use crate::domain::{Class, Digest, Error, Hash, Result};

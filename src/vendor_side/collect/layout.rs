@@ -9,8 +9,10 @@ use std::sync::{Arc, OnceLock};
 use serde::Deserialize;
 
 use super::blob_range::BlobRange;
+use super::docker_archive::LIST;
 use super::layout_entry::Entry;
-use super::layout_tar::{EXPANDED_BYTES, TarLayout};
+use super::layout_tar::TarLayout;
+use super::local_tar::EXPANDED_BYTES;
 use super::origin::{Found, Origin};
 use super::reference::ImageReference;
 use super::source::Pick;
@@ -20,9 +22,7 @@ use crate::domain::{Class, Digest, Error, Result, Tag, limits};
 use crate::stream::{Looked, read_bounded};
 
 /// What a layout is found by.
-const INDEX: &str = "index.json";
-/// What an archive of docker is found by, when it is nothing else. `docker save` of newer engines writes both.
-const DOCKER_LIST: &str = "manifest.json";
+pub(super) const INDEX: &str = "index.json";
 
 /// What to do where another image is meant, or one of several.
 const NAME_ONE: &str = "name one of them in the source: oci:PATH:NAME, or oci:PATH@DIGEST";
@@ -94,15 +94,28 @@ impl Layout {
         } else {
             Files::Tar(TarLayout::open(path, local.folder.file(path, "open")?, local.expanded)?)
         };
+        Self::of(path, local.folder.clone(), files)
+    }
+
+    /// Reads the index of a tar that is open.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::open`].
+    pub(super) fn of_tar(path: &Path, tar: TarLayout) -> Result<Self> {
+        Self::of(path, ReleaseFolder::anywhere(), Files::Tar(tar))
+    }
+
+    fn of(path: &Path, folder: ReleaseFolder, files: Files) -> Result<Self> {
         let mut layout = Self {
             path: path.to_owned(),
-            folder: local.folder.clone(),
+            folder,
             files,
             entries: Vec::new(),
             subjects: OnceLock::new(),
         };
         let Some((index, _)) = layout.file(INDEX)? else {
-            return Err(match layout.file(DOCKER_LIST)? {
+            return Err(match layout.file(LIST)? {
                 Some(_) => layout.of_docker(),
                 None => layout.wrong("it has no index.json"),
             });
@@ -129,6 +142,42 @@ impl Layout {
         Ok(layout)
     }
 
+    /// Whether an image in it has no layers where its config has some: some engines write such an index beside their list.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub(super) fn is_hollow(&self) -> Result<bool> {
+        #[derive(Deserialize)]
+        struct Config {
+            rootfs: RootFs,
+        }
+        #[derive(Deserialize)]
+        struct RootFs {
+            diff_ids: Vec<serde::de::IgnoredAny>,
+        }
+        for entry in &self.entries {
+            let Ok(digest) = entry.digest.parse::<Digest>() else {
+                continue;
+            };
+            let bytes = self.bytes(&digest)?.unwrap_or_default();
+            // What cannot be read matters when it is picked, not here.
+            let Ok(document) = Document::parse_with(&bytes, &entry.media_type, Layers::Any) else {
+                continue;
+            };
+            let Some(config) = document.config.filter(|_| document.layers.is_empty()) else {
+                continue;
+            };
+            let bytes = self.bytes(&config.digest)?.unwrap_or_default();
+            #[expect(clippy::disallowed_methods, reason = "only counted")]
+            let config: Option<Config> = serde_json::from_slice(&bytes).ok();
+            if config.is_some_and(|config| !config.rootfs.diff_ids.is_empty()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Finds the entry that a release file means.
     ///
     /// # Errors
@@ -152,6 +201,9 @@ impl Layout {
             },
             several => return Err(self.which(several)),
         };
+        if self.file(LIST)?.is_some() && self.is_hollow()? {
+            return Err(self.hollow());
+        }
         let digest: Digest = entry.digest.parse().map_err(|error| {
             Error::new(
                 Class::Content,
@@ -275,15 +327,14 @@ impl Layout {
         }
     }
 
-    /// What older engines save, and newer ones beside a layout.
+    /// What older engines save.
     fn of_docker(&self) -> Error {
         let path = self.path.display();
-        let (pack, tar) = match self.files {
-            Files::Folder(_) => (
-                format!("`tar -cf {path}.tar -C {path} .`, then "),
-                format!("{path}.tar"),
-            ),
-            Files::Tar(_) => (String::new(), path.to_string()),
+        let remedy = match self.files {
+            Files::Folder(_) => {
+                format!("pack it: `tar -cf {path}.tar -C {path} .`, then write docker-archive:{path}.tar")
+            }
+            Files::Tar(_) => format!("write docker-archive:{path}"),
         };
         Error::new(
             Class::Format,
@@ -291,9 +342,15 @@ impl Layout {
             format!("{path} is an archive of docker, as `docker save` of older engines writes it, and no OCI layout"),
         )
         .expected("a folder or tar with index.json and blobs/")
-        .remedy(format!(
-            "convert it: {pack}`skopeo copy docker-archive:{tar} oci-archive:{path}.oci`, with :NAME behind both where it holds several images; then write oci:{path}.oci"
-        ))
+        .remedy(remedy)
+    }
+
+    fn hollow(&self) -> Error {
+        let path = self.path.display();
+        let found = format!("{path} was saved by an engine that leaves the layers out of its OCI manifests");
+        Error::new(Class::Format, "docker-archive", found)
+            .expected("manifests with the layers that their configs name")
+            .remedy(format!("write docker-archive:{path}"))
     }
 
     fn wrong(&self, what: &str) -> Error {

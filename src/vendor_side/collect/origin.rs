@@ -61,6 +61,10 @@ impl<T: Origin> Origin for Arc<T> {
         (**self).describe()
     }
 
+    fn is_near(&self) -> bool {
+        (**self).is_near()
+    }
+
     fn open(&self, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>> {
         (**self).open(digest, size)
     }

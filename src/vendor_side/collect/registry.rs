@@ -1,16 +1,18 @@
 //! Images from one repository of a registry (OCI distribution specification 1.1).
 
+use std::collections::HashMap;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::stream::{self, StreamExt as _};
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LINK};
 use reqwest::{Method, StatusCode, Url};
 use sha2::{Digest as _, Sha256};
 
+use super::connections::Connections;
 use super::origin::{Found, Origin};
 use super::registry_blob::RegistryBlob;
-use super::registry_client::{Connections, RegistryClient};
+use super::registry_client::RegistryClient;
 use crate::domain::oci::{DOCKER_INDEX, DOCKER_MANIFEST, Document, OCI_INDEX, OCI_MANIFEST};
 use crate::domain::{Class, Digest, Error, Hash, Result, Tag, limits};
 
@@ -24,6 +26,14 @@ const DIGEST_HEADER: &str = "docker-content-digest";
 #[derive(Debug)]
 pub(super) struct Registry {
     client: Arc<RegistryClient>,
+    /// Answers to questions that were asked ahead; each is used once.
+    answers: Mutex<Answers>,
+}
+
+#[derive(Debug, Default)]
+struct Answers {
+    manifests: HashMap<String, Result<Option<Found>>>,
+    referrers: HashMap<Digest, Result<Vec<Digest>>>,
 }
 
 impl Registry {
@@ -35,7 +45,37 @@ impl Registry {
     pub(super) fn new(connections: &mut Connections, host: &str, path: &str) -> Result<Self> {
         Ok(Self {
             client: Arc::new(connections.repository(host, path)?),
+            answers: Mutex::default(),
         })
+    }
+
+    /// Asks for a manifest, by tag or digest, and keeps a copy of the answer.
+    pub(super) fn ask_manifest(&self, reference: &str) -> Result<Option<Found>> {
+        if let Some(known) = self.answers().manifests.get(reference) {
+            return copy(known);
+        }
+        let answer = self.client.wait(self.get_manifest(reference));
+        self.answers().manifests.insert(reference.to_owned(), copy(&answer));
+        answer
+    }
+
+    /// Asks for what refers to a digest, and keeps a copy of the answer.
+    pub(super) fn ask_referrers(&self, subject: &Digest) -> Result<Vec<Digest>> {
+        if let Some(known) = self.answers().referrers.get(subject) {
+            return copy(known);
+        }
+        let answer = self.client.wait(self.get_referrers(subject));
+        self.answers().referrers.insert(*subject, copy(&answer));
+        answer
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn manifest_of(&self, reference: &str) -> Result<Option<Found>> {
+        let known = self.answers().manifests.remove(reference);
+        known.unwrap_or_else(|| self.client.wait(self.get_manifest(reference)))
     }
 
     async fn get_manifest(&self, reference: &str) -> Result<Option<Found>> {
@@ -126,15 +166,16 @@ impl Registry {
 
 impl Origin for Registry {
     fn manifest(&self, digest: &Digest) -> Result<Option<Found>> {
-        self.client.wait(self.get_manifest(&digest.to_string()))
+        self.manifest_of(&digest.to_string())
     }
 
     fn tag(&self, tag: &Tag) -> Result<Option<Found>> {
-        self.client.wait(self.get_manifest(tag.as_str()))
+        self.manifest_of(tag.as_str())
     }
 
     fn referrers(&self, subject: &Digest) -> Result<Vec<Digest>> {
-        self.client.wait(self.get_referrers(subject))
+        let known = self.answers().referrers.remove(subject);
+        known.unwrap_or_else(|| self.client.wait(self.get_referrers(subject)))
     }
 
     fn missing(&self, blobs: &[(Digest, u64)]) -> Result<Vec<String>> {
@@ -160,6 +201,22 @@ impl Origin for Registry {
     }
 }
 
+/// The same answer once more; what went wrong in the same words.
+fn copy<T: Clone>(answer: &Result<T>) -> Result<T> {
+    let error = match answer {
+        Ok(answer) => return Ok(answer.clone()),
+        Err(error) => error,
+    };
+    let mut again = error.retold("", "");
+    if let Some(expected) = error.expectation() {
+        again = again.expected(expected);
+    }
+    Err(match error.advice() {
+        Some(advice) => again.remedy(advice),
+        None => again,
+    })
+}
+
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
@@ -171,7 +228,7 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Reads `Link: <address>; rel="next"`, relative to the page it came with.
-fn next_page(headers: &HeaderMap, page: &Url) -> Option<Url> {
+pub(super) fn next_page(headers: &HeaderMap, page: &Url) -> Option<Url> {
     let (address, parameters) = header(headers, LINK.as_str())?.strip_prefix('<')?.split_once('>')?;
     parameters.contains("next").then(|| page.join(address).ok()).flatten()
 }

@@ -1,16 +1,22 @@
 //! Challenges of registries, and the credentials that answer them (RFC 9110 section 11, Docker token authentication).
 //!
-//! Credentials come from Docker's `config.json` (`$DOCKER_CONFIG`, else `~/.docker`) and its helpers, are read when a registry
-//! first asks, and go to that registry and to its token service, never in clear unless the registry itself is reached in clear.
+//! Credentials come from where docker and podman keep them: `$REGISTRY_AUTH_FILE`, Docker's `config.json` (`$DOCKER_CONFIG`, else
+//! `~/.docker`), podman's `auth.json` (`$XDG_RUNTIME_DIR/containers`, `~/.config/containers`), and the helpers that these name. They are
+//! read when a registry first asks, and go to that registry and to its token service, never in clear unless the registry itself is reached in clear.
 //!
 //! Where the token service is, the registry says (`realm`), and anybody who can answer for a registry could name a host of his own. So a
 //! password goes to a realm on the registry's own host, on the host that belongs to a well-known registry, or on one that the person
 //! named (`--token-realm HOST=REALM`). Without credentials any realm may be asked: there is nothing to lose.
 
-use docker_credential::{CredentialRetrievalError, DockerCredential};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
 
 use super::registry_host::name_of;
 use crate::domain::{Class, Code, Error, Result};
+use crate::stream::read_bounded;
 
 /// Sub-code of a registry that cannot be read with the credentials that are here.
 pub(super) const REGISTRY_CREDENTIALS: Code = Code::new("registry-credentials");
@@ -46,6 +52,8 @@ pub(super) fn check_realm(registry: &str, realm: &str, allowed: &[(String, Strin
     )))
 }
 
+/// Bytes of a file with credentials.
+const FILE_BYTES: u64 = 4 << 20;
 /// Key of Docker Hub in Docker's configuration.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
@@ -163,48 +171,94 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-/// Looks up the credentials of a registry in Docker's configuration.
+/// Looks up the credentials of a repository where docker and podman keep them.
 ///
 /// # Errors
 ///
-/// `E-USAGE registry-credentials` when the configuration or a helper cannot be read. What a helper printed is not repeated: it
-/// may be a secret.
-pub(super) fn credential(host: &str) -> Result<Credential> {
-    let names = if host == "docker.io" {
-        vec![DOCKER_HUB.to_owned(), host.to_owned()]
-    } else {
-        vec![
-            host.to_owned(),
-            format!("https://{host}"),
-            format!("https://{host}/v1/"),
-            format!("https://{host}/v2/"),
-        ]
-    };
-    for name in names {
-        match docker_credential::get_credential(&name) {
-            Ok(DockerCredential::UsernamePassword(user, password)) => return Ok(Credential::Password(user, password)),
-            Ok(DockerCredential::IdentityToken(token)) => return Ok(Credential::Identity(token)),
-            Err(CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound) => {}
-            Err(CredentialRetrievalError::HelperFailure { stdout, stderr, .. })
-                if stdout.contains("not found") || stderr.contains("not found") => {}
-            Err(error) => {
-                let what = match error {
-                    CredentialRetrievalError::HelperFailure { helper, .. } => format!("the helper {helper} failed"),
-                    other => other.to_string(),
-                };
-                return Err(Error::new(
-                    Class::Usage,
-                    REGISTRY_CREDENTIALS,
-                    format!("the credentials for {host} cannot be read: {what}"),
-                )
-                .expected("Docker's config.json with a login for this registry, or none")
-                .remedy(format!(
-                    "put that file and its credential helper right, then log in again with `docker login {host}`"
-                )));
+/// `E-USAGE registry-credentials` when a file or a helper cannot be read. What a helper printed is not repeated: it may be a secret.
+pub(super) fn credential(host: &str, path: &str) -> Result<Credential> {
+    for file in files() {
+        let Some(bytes) = read(&file, host)? else { continue };
+        for name in names(host, path) {
+            match get_credential_from_reader(&bytes[..], &name) {
+                Ok(DockerCredential::UsernamePassword(user, password)) => {
+                    return Ok(Credential::Password(user, password));
+                }
+                Ok(DockerCredential::IdentityToken(token)) => return Ok(Credential::Identity(token)),
+                Err(CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound) => {}
+                Err(CredentialRetrievalError::HelperFailure { stdout, stderr, .. })
+                    if stdout.contains("not found") || stderr.contains("not found") => {}
+                Err(error) => {
+                    let what = match error {
+                        CredentialRetrievalError::HelperFailure { helper, .. } => format!("the helper {helper} failed"),
+                        other => other.to_string(),
+                    };
+                    return Err(unreadable(host, &file, &what));
+                }
             }
         }
     }
     Ok(Credential::Anonymous)
+}
+
+/// Files with credentials, in the order in which they are asked.
+fn files() -> Vec<PathBuf> {
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let home = variable("HOME");
+    let docker = variable("DOCKER_CONFIG").or_else(|| home.as_ref().map(|home| home.join(".docker")));
+    let configuration = variable("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
+    let containers = |folder: PathBuf| folder.join("containers/auth.json");
+    [
+        variable("REGISTRY_AUTH_FILE"),
+        docker.map(|folder| folder.join("config.json")),
+        variable("XDG_RUNTIME_DIR").map(containers),
+        configuration.map(containers),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What a repository may be called in such a file, the narrowest name first: podman has credentials for parts of a registry.
+fn names(host: &str, path: &str) -> Vec<String> {
+    let whole = format!("{host}/{path}");
+    let narrow = whole
+        .match_indices('/')
+        .map(|(at, _)| whole.get(..at).unwrap_or_default().to_owned());
+    let mut names: Vec<String> = narrow.collect();
+    names.push(whole.clone());
+    names.reverse();
+    if host == "docker.io" {
+        names.push(DOCKER_HUB.to_owned());
+    } else {
+        names.extend(["", "/v1/", "/v2/"].map(|end| format!("https://{host}{end}")));
+    }
+    names
+}
+
+/// Reads a file with credentials, if it is there.
+fn read(file: &Path, host: &str) -> Result<Option<Vec<u8>>> {
+    match File::open(file) {
+        Ok(opened) => read_bounded(opened, FILE_BYTES, "a file with credentials").map(Some),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(unreadable(host, file, &error.to_string())),
+    }
+}
+
+fn unreadable(host: &str, file: &Path, what: &str) -> Error {
+    let found = format!(
+        "the credentials for {host} cannot be read from {}: {what}",
+        file.display()
+    );
+    Error::new(Class::Usage, REGISTRY_CREDENTIALS, found)
+        .expected("a file of docker or podman with a login for this registry, or none")
+        .remedy(format!(
+            "put that file and its credential helper right, then log in again with `docker login {host}`"
+        ))
 }
 
 #[cfg(test)]
@@ -243,6 +297,14 @@ mod tests {
             let said = error.advice().unwrap();
             assert!(said.ends_with(&format!("--token-realm {registry}={realm}")), "{said}");
         }
+    }
+
+    #[test]
+    fn the_narrowest_name_comes_first() {
+        let names = names("quay.io", "a/b");
+        assert_eq!(names[..3], ["quay.io/a/b", "quay.io/a", "quay.io"]);
+        assert!(names.contains(&"https://quay.io/v1/".to_owned()));
+        assert_eq!(super::names("docker.io", "library/x").last().unwrap(), DOCKER_HUB);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use reqwest::header::{CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
 use reqwest::{Method, Response, StatusCode};
 
-use super::registry_client::{RegistryClient, chain};
+use super::registry_client::RegistryClient;
+use super::registry_error::chain;
 use crate::domain::{Class, Digest, Error, Result};
 
 /// How often in a row a download may break without a byte of progress.

@@ -16,229 +16,55 @@
 //!   service is sent never follows a redirect to another origin: a form would be sent along whole.
 //! - 429, 500, 502, 503, 504 and connections that break are tried again, later and later, with chance; `Retry-After` is obeyed.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use reqwest::redirect::Attempt;
 use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
-use tokio::runtime::Runtime;
 
-use super::ca_files::certificates;
+use super::clients::Clients;
 use super::registry_auth::{Challenge, Credential, REGISTRY_CREDENTIALS, check_realm, credential};
-use super::registry_host::{host_of, is_this_machine};
-use crate::domain::{Class, Clock as _, Code, Error, Result, SystemClock};
-
-/// Sub-code of a registry that as a whole cannot be read.
-pub(super) const REGISTRY: Code = Code::new("registry");
-/// What to do about a registry that does not answer.
-pub(super) const UNREACHED: &str = "check the name, the network and --ca-file, and try again";
+use super::registry_error::{REGISTRY, UNREACHED, chain, is_final, said};
+use super::registry_host::host_of;
+use super::registry_options::RegistryOptions;
+use crate::domain::{Class, Clock as _, Error, Result, SystemClock};
 
 /// How often a request is tried.
 const ATTEMPTS: u32 = 6;
-/// Longest pause between two tries, also when the registry asks for more.
+/// Longest pause between two tries; a registry that asks for more is asked again by a person.
 const PAUSE_MAX: Duration = Duration::from_secs(120);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a registry on this machine may take to show that it speaks TLS.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an answer may stand still.
-const READ_TIMEOUT: Duration = Duration::from_secs(90);
 /// Bytes of a token service's answer.
 const TOKEN_BYTES: u64 = 1 << 20;
-
-/// How registries are reached.
-#[derive(Debug, Clone)]
-pub struct RegistryOptions {
-    /// Files with further CA certificates, PEM.
-    pub ca_files: Vec<PathBuf>,
-    /// Hosts (with port) that are reached by plain HTTP.
-    pub plain_http: Vec<String>,
-    /// Registries, and hosts of their token services (with port) that get their credentials besides those of their own host.
-    pub token_realms: Vec<(String, String)>,
-    /// Pause before the second try; doubled before each further one.
-    pub first_pause: Duration,
-}
-
-impl Default for RegistryOptions {
-    fn default() -> Self {
-        Self {
-            ca_files: Vec::new(),
-            plain_http: Vec::new(),
-            token_realms: Vec::new(),
-            first_pause: Duration::from_millis(500),
-        }
-    }
-}
-
-/// The threads and HTTP clients of all registries.
-#[derive(Debug, Clone)]
-struct Made {
-    runtime: Arc<Runtime>,
-    http: reqwest::Client,
-    /// Follows no redirect to another origin.
-    tokens: reqwest::Client,
-}
-
-/// The HTTP clients and their threads, made when the first registry is met.
-#[derive(Debug)]
-pub(super) struct Connections {
-    options: RegistryOptions,
-    made: Option<Made>,
-    /// Hosts of this machine, and whether they are reached by plain HTTP.
-    plain: BTreeMap<String, bool>,
-}
-
-impl Connections {
-    pub(super) fn new(options: RegistryOptions) -> Self {
-        Self {
-            options,
-            made: None,
-            plain: BTreeMap::new(),
-        }
-    }
-
-    /// Makes a client for one repository.
-    ///
-    /// # Errors
-    ///
-    /// `E-USAGE ca-file`, `E-IO`.
-    pub(super) fn repository(&mut self, host: &str, path: &str) -> Result<RegistryClient> {
-        let made = self.made()?;
-        let plain = self.options.plain_http.iter().any(|known| known == host)
-            || (is_this_machine(host) && self.answers_plainly(host)?);
-        // Docker Hub's registry has another name than its images.
-        let address = if host == "docker.io" {
-            "registry-1.docker.io"
-        } else {
-            host
-        };
-        let base = format!("{}://{address}/v2/{path}/", if plain { "http" } else { "https" });
-        let base = Url::parse(&base)
-            .map_err(|error| Error::new(Class::Usage, REGISTRY, format!("{host:?} is no registry host: {error}")))?;
-        Ok(self.client(made, base, host.to_owned(), path.to_owned()))
-    }
-
-    /// Fetches a file of a web site, at most `limit` bytes; nothing when it is not there. Nothing is sent along but what
-    /// Docker's configuration has for that very host.
-    ///
-    /// # Errors
-    ///
-    /// `E-USAGE plain-http` for an address without TLS that nobody allowed; those of [`RegistryClient::get`].
-    pub(super) fn get(&mut self, url: &Url, limit: u64, what: &str) -> Result<Option<Vec<u8>>> {
-        let made = self.made()?;
-        let host = host_of(url);
-        if url.scheme() != "https" && !self.options.plain_http.contains(&host) && !is_this_machine(&host) {
-            return Err(
-                Error::new(Class::Usage, "plain-http", format!("{host} is addressed without TLS"))
-                    .expected("an https:// address")
-                    .remedy(format!("allow it with --plain-http {host}")),
-            );
-        }
-        let path = url.path().trim_start_matches('/').to_owned();
-        let client = self.client(made, url.clone(), host, path);
-        let answer = client.wait(client.get(url.clone(), "*/*", limit, what))?;
-        Ok(answer.map(|(bytes, _)| bytes))
-    }
-
-    fn client(&self, made: Made, base: Url, host: String, path: String) -> RegistryClient {
-        RegistryClient {
-            made,
-            base,
-            host,
-            path,
-            token_realms: self.options.token_realms.clone(),
-            first_pause: self.options.first_pause,
-            authorization: Mutex::new(None),
-        }
-    }
-
-    /// Whether a registry on this machine speaks no TLS: asked once, as Docker does.
-    fn answers_plainly(&mut self, host: &str) -> Result<bool> {
-        if let Some(plain) = self.plain.get(host) {
-            return Ok(*plain);
-        }
-        let made = self.made()?;
-        let address = format!("https://{host}/v2/");
-        // Inside the runtime, because a timeout starts when the request is made.
-        let asked = made
-            .runtime
-            .block_on(async { made.http.head(address).timeout(PROBE_TIMEOUT).send().await });
-        // A certificate that is not trusted is TLS all the same.
-        let plain = asked.is_err_and(|error| !is_about_certificate(&error));
-        self.plain.insert(host.to_owned(), plain);
-        Ok(plain)
-    }
-
-    fn made(&mut self) -> Result<Made> {
-        if let Some(made) = &self.made {
-            return Ok(made.clone());
-        }
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("registry")
-            .enable_all()
-            .build()
-            .map_err(|error| Error::new(Class::Io, "io", format!("cannot start a thread: {error}")))?;
-        let made = Made {
-            runtime: Arc::new(runtime),
-            http: self.http(|_| true)?,
-            tokens: self.http(is_same_origin)?,
-        };
-        self.made = Some(made.clone());
-        Ok(made)
-    }
-
-    /// Makes a client that follows those redirects that `may` allows.
-    fn http(&self, may: fn(&Attempt<'_>) -> bool) -> Result<reqwest::Client> {
-        // Another part of the process may have chosen a provider; one is as good as the other.
-        rustls::crypto::ring::default_provider().install_default().ok();
-        let certificates = certificates(&self.options.ca_files)?;
-        let redirect = reqwest::redirect::Policy::custom(move |attempt| {
-            let secure = attempt.previous().iter().any(|url| url.scheme() == "https");
-            if secure && attempt.url().scheme() != "https" {
-                attempt.error("a redirect leads from HTTPS to plain HTTP")
-            } else if attempt.previous().len() > 10 {
-                attempt.error("too many redirects")
-            } else if !may(&attempt) {
-                attempt.error("a redirect leads to another host than the one that credentials were sent to")
-            } else {
-                attempt.follow()
-            }
-        });
-        reqwest::Client::builder()
-            .user_agent(concat!("airlock/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .redirect(redirect)
-            .tls_certs_merge(certificates)
-            .build()
-            .map_err(|error| {
-                Error::new(
-                    Class::Usage,
-                    "tls",
-                    format!("HTTPS cannot be set up: {}", chain(&error)),
-                )
-                .remedy("install ca-certificates, or check --ca-file")
-            })
-    }
-}
 
 /// One repository.
 #[derive(Debug)]
 pub(super) struct RegistryClient {
-    made: Made,
+    made: Clients,
     base: Url,
     host: String,
     path: String,
     token_realms: Vec<(String, String)>,
     first_pause: Duration,
+    told: Option<fn(&str)>,
     authorization: Mutex<Option<HeaderValue>>,
 }
 
 impl RegistryClient {
+    /// Of a repository: host and path.
+    pub(super) fn new(made: Clients, base: Url, (host, path): (String, String), options: &RegistryOptions) -> Self {
+        Self {
+            made,
+            base,
+            host,
+            path,
+            token_realms: options.token_realms.clone(),
+            first_pause: options.first_pause,
+            told: options.told,
+            authorization: Mutex::new(None),
+        }
+    }
+
     /// Waits for a future on this thread.
     pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.made.runtime.block_on(future)
@@ -287,14 +113,21 @@ impl RegistryClient {
                 Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED && !answered_challenge => {
                     // Also when a token was sent: it may have expired meanwhile.
                     answered_challenge = true;
-                    self.authenticate(&answer).await?;
+                    let (status, headers) = (answer.status(), answer.headers().clone());
+                    self.authenticate(status, &headers, &said(answer).await).await?;
                     continue;
                 }
                 Ok(answer) if matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-                    return Err(self.denied(answer.status(), authorization.is_some()));
+                    let status = answer.status();
+                    return Err(self.denied(status, authorization.is_some(), &said(answer).await));
                 }
                 Ok(answer) if is_passing(answer.status()) => {
-                    (format!("it answers {}", answer.status()), retry_after(answer.headers()))
+                    let (status, pause) = (answer.status(), retry_after(answer.headers()));
+                    let failure = format!("it answers {status}{}", said(answer).await);
+                    if let Some(asked) = pause.filter(|asked| *asked > PAUSE_MAX) {
+                        return Err(self.later(&failure, asked));
+                    }
+                    (failure, pause)
                 }
                 Ok(answer) => return Ok(answer),
                 Err(error) if is_final(&error) => return Err(self.failed(&chain(&error))),
@@ -303,8 +136,20 @@ impl RegistryClient {
             if attempt >= ATTEMPTS {
                 return Err(self.failed(&format!("{failure}, {attempt} times")));
             }
-            tracing::info!(registry.host = %self.host, attempt, "registry request is tried again: {failure}");
+            self.tell(&failure, pause);
             self.pause(attempt, pause).await;
+        }
+    }
+
+    /// Says of a long wait that it is one.
+    fn tell(&self, failure: &str, pause: Option<Duration>) {
+        tracing::info!(registry.host = %self.host, "registry request is tried again: {failure}");
+        if let (Some(told), Some(pause)) = (self.told, pause.filter(|pause| pause.as_secs() > 0)) {
+            told(&format!(
+                "{}: {failure}; it is asked again in {} s",
+                self.host,
+                pause.as_secs()
+            ));
         }
     }
 
@@ -322,15 +167,26 @@ impl RegistryClient {
     /// Makes the error of a registry that cannot do what was asked.
     pub(super) fn failed(&self, what: &str) -> Error {
         Error::new(Class::Io, REGISTRY, format!("{} cannot be read: {what}", self.name()))
-            .expected("a registry that answers")
+            .expected("a registry that answers, directly or through the proxy that HTTPS_PROXY names")
             .remedy(UNREACHED)
     }
 
-    fn denied(&self, status: StatusCode, known: bool) -> Error {
+    /// Of a registry that asks for more patience than anybody has who waits for a bundle.
+    fn later(&self, failure: &str, asked: Duration) -> Error {
+        let found = format!("{} cannot be read: {failure}", self.name());
+        Error::new(Class::Io, REGISTRY, found)
+            .expected(format!("an answer, or a wait of at most {} s", PAUSE_MAX.as_secs()))
+            .remedy(format!(
+                "try again in {} s, as it asks; what was fetched so far is kept",
+                asked.as_secs()
+            ))
+    }
+
+    fn denied(&self, status: StatusCode, known: bool, said: &str) -> Error {
         let found = if known {
-            format!("{} refuses these credentials ({status})", self.name())
+            format!("{} refuses these credentials ({status}){said}", self.name())
         } else {
-            format!("{} wants credentials, and there are none ({status})", self.name())
+            format!("{} wants credentials, and there are none ({status}){said}", self.name())
         };
         Error::new(Class::Usage, REGISTRY_CREDENTIALS, found)
             .expected("a login that may pull")
@@ -344,20 +200,20 @@ impl RegistryClient {
             .clone()
     }
 
-    async fn authenticate(&self, answer: &Response) -> Result<()> {
-        let headers = answer
-            .headers()
+    /// Answers the challenge of a registry that says this with it.
+    async fn authenticate(&self, status: StatusCode, headers: &HeaderMap, said: &str) -> Result<()> {
+        let headers = headers
             .get_all(WWW_AUTHENTICATE)
             .iter()
             .filter_map(|value| value.to_str().ok());
         let challenge = Challenge::parse(headers);
-        let credential = credential(&self.host)?;
+        let credential = credential(&self.host, &self.path)?;
         let value = match (challenge, credential) {
             (None, _) | (Some(Challenge::Basic), Credential::Anonymous) => {
-                return Err(self.denied(answer.status(), false));
+                return Err(self.denied(status, false, said));
             }
             (Some(Challenge::Basic), Credential::Password(user, password)) => basic(&user, &password),
-            (Some(Challenge::Basic), Credential::Identity(_)) => return Err(self.denied(answer.status(), true)),
+            (Some(Challenge::Basic), Credential::Identity(_)) => return Err(self.denied(status, true, said)),
             (Some(Challenge::Bearer { realm, service, scope }), credential) => {
                 let token = self.token(&realm, service, scope, &credential).await?;
                 format!("Bearer {token}")
@@ -422,13 +278,18 @@ impl RegistryClient {
                 }
             };
             let (failure, pause) = match request.send().await {
-                Ok(answer) if is_passing(answer.status()) => (
-                    format!("its token service answers {}", answer.status()),
-                    retry_after(answer.headers()),
-                ),
+                Ok(answer) if is_passing(answer.status()) => {
+                    let (status, pause) = (answer.status(), retry_after(answer.headers()));
+                    let failure = format!("its token service answers {status}{}", said(answer).await);
+                    if let Some(asked) = pause.filter(|asked| *asked > PAUSE_MAX) {
+                        return Err(self.later(&failure, asked));
+                    }
+                    (failure, pause)
+                }
                 Ok(answer) if answer.status().is_success() => break answer,
                 Ok(answer) if answer.status().is_client_error() => {
-                    return Err(self.denied(answer.status(), !matches!(credential, Credential::Anonymous)));
+                    let (status, known) = (answer.status(), !matches!(credential, Credential::Anonymous));
+                    return Err(self.denied(status, known, &said(answer).await));
                 }
                 Ok(answer) => return Err(self.failed(&format!("its token service answers {}", answer.status()))),
                 Err(error) if is_final(&error) => return Err(self.failed(&chain(&error))),
@@ -437,6 +298,7 @@ impl RegistryClient {
             if attempt >= ATTEMPTS {
                 return Err(self.failed(&format!("{failure}, {attempt} times")));
             }
+            self.tell(&failure, pause);
             self.pause(attempt, pause).await;
         };
         let bytes = self.body(answer, TOKEN_BYTES, "a token").await?;
@@ -495,7 +357,10 @@ impl RegistryClient {
             match answer.status() {
                 StatusCode::OK => {}
                 StatusCode::NOT_FOUND => return Ok(None),
-                other => return Err(self.failed(&format!("it answers {other} for {what}"))),
+                other => {
+                    let said = said(answer).await;
+                    return Err(self.failed(&format!("it answers {other} for {what}{said}")));
+                }
             }
             let headers = answer.headers().clone();
             match self.body(answer, limit, what).await {
@@ -505,13 +370,6 @@ impl RegistryClient {
             }
         }
     }
-}
-
-fn is_same_origin(attempt: &Attempt<'_>) -> bool {
-    attempt
-        .previous()
-        .last()
-        .is_some_and(|before| before.origin() == attempt.url().origin())
 }
 
 /// Whether a status may pass: the registry is busy or its parts are.
@@ -534,30 +392,6 @@ fn basic(user: &str, password: &str) -> String {
     use base64::Engine as _;
     let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
     format!("Basic {pair}")
-}
-
-/// Whether trying again changes nothing: neither an address, nor where a redirect leads, nor a certificate.
-fn is_final(error: &reqwest::Error) -> bool {
-    error.is_redirect() || error.is_builder() || is_about_certificate(error)
-}
-
-/// Whether TLS failed because of whom the other side claims to be. The causes are private types; their text is all there is.
-fn is_about_certificate(error: &reqwest::Error) -> bool {
-    chain(error).contains("certificate")
-}
-
-/// Writes an error with its causes: what `reqwest` itself says is seldom the reason. Addresses may hold signatures and are cut.
-pub(crate) fn chain(error: &reqwest::Error) -> String {
-    let mut text = match error.url().and_then(Url::host_str) {
-        Some(host) => format!("the request to {host} failed"),
-        None => "the request failed".to_owned(),
-    };
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::made::MadeArtifact;
+use super::plain_file::FileSource;
 use super::reference::ImageReference;
-use crate::domain::{Digest, Tag};
+use crate::domain::{Digest, RepositoryName, Tag};
 
+/// Begins an archive of docker.
+pub(crate) const DOCKER_ARCHIVE: &str = "docker-archive:";
+/// Begins an image of the engine.
+const ENGINE: &str = "docker:";
 /// Kinds of sources that other tools have.
-const DOCKER_ARCHIVE: &str = "docker-archive";
 const DOCKER_DAEMON: &str = "docker-daemon";
 const CONTAINERS_STORAGE: &str = "containers-storage";
 const OCI_ARCHIVE: &str = "oci-archive";
@@ -24,13 +28,33 @@ pub enum Source {
         /// Which of its images.
         pick: Pick,
     },
+    /// What `docker save` wrote: one file, of an engine of any age.
+    Archive {
+        /// Its path.
+        path: PathBuf,
+        /// Which of its images.
+        pick: Pick,
+    },
+    /// The Docker engine of this machine.
+    Engine(EngineImage),
     /// A registry.
     Registry(ImageReference),
     /// Something that was made here.
     Made(Arc<MadeArtifact>),
+    /// A plain file.
+    File(Arc<FileSource>),
 }
 
-/// Which image of a layout.
+/// An image as an engine has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EngineImage {
+    /// What the engine is asked for.
+    pub(super) asked: String,
+    /// What that calls it; nothing for an id.
+    pub(super) name: Option<ImageReference>,
+}
+
+/// Which image of a layout or an archive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pick {
     /// The only one.
@@ -44,20 +68,28 @@ pub enum Pick {
 }
 
 impl Source {
-    /// Parses `oci:PATH[:TAG|:NAME|@DIGEST]`, `docker://REFERENCE` or `REFERENCE`; paths are relative to `base`. A path ends at the first
-    /// colon behind which a whole name with its tag stands, else before the last one.
+    /// Parses `oci:PATH[:TAG|:NAME|@DIGEST]`, the same with `docker-archive:`, `docker:NAME`, `docker://REFERENCE` or `REFERENCE`; paths are
+    /// relative to `base`. A path ends at the first colon behind which a whole name with its tag stands, else before the last one.
     ///
     /// # Errors
     ///
     /// What was found and expected, as text.
     pub fn parse(text: &str, base: &Path) -> Result<Self, String> {
         if let Some(rest) = text.strip_prefix("oci:") {
-            return layout(rest, base);
+            let (path, pick) = in_file(rest, base, "oci:")?;
+            return Ok(Self::Layout { path, pick });
+        }
+        if let Some(rest) = text.strip_prefix(DOCKER_ARCHIVE) {
+            let (path, pick) = in_file(rest, base, DOCKER_ARCHIVE)?;
+            return Ok(Self::Archive { path, pick });
+        }
+        if let Some(rest) = text.strip_prefix(ENGINE).filter(|rest| !rest.starts_with("//")) {
+            return EngineImage::parse(rest).map(Self::Engine);
         }
         let name = text.strip_prefix("docker://").unwrap_or(text);
         if let Some((scheme, _)) = name.split_once("://") {
             return Err(format!(
-                "{:?} names no kind of source; known are oci:PATH, docker://NAME and NAME",
+                "{:?} names no kind of source; known are oci:PATH, docker-archive:PATH, docker:NAME, docker://NAME and NAME",
                 scheme.chars().take(40).collect::<String>()
             ));
         }
@@ -65,17 +97,23 @@ impl Source {
     }
 }
 
+impl Source {
+    /// Returns the name that an image has by how its source is written.
+    pub(crate) fn own_name(&self) -> Option<(RepositoryName, Option<Tag>)> {
+        let name = match self {
+            Self::Engine(image) => image.name.as_ref()?,
+            _ => return None,
+        };
+        Some((name.repository()?, name.tag.clone()))
+    }
+}
+
 /// Returns the way from a kind of source that other tools have, and airlock does not read, to one that it does.
 pub(crate) fn conversion(text: &str) -> Option<String> {
     let (kind, rest) = text.split_once(':')?;
-    // The path ends at the first colon, as skopeo has it; a name may stand behind it.
-    let (path, name) = rest.split_once(':').unwrap_or((rest, ""));
-    let colon = if name.is_empty() { "" } else { ":" };
     let remedy = match kind {
-        DOCKER_ARCHIVE => format!(
-            "convert it: `skopeo copy docker-archive:{rest} oci-archive:{path}.oci{colon}{name}`, then write oci:{path}.oci{colon}{name}"
-        ),
-        DOCKER_DAEMON | CONTAINERS_STORAGE => {
+        DOCKER_DAEMON => format!("write docker:{rest}"),
+        CONTAINERS_STORAGE => {
             format!("save it: `skopeo copy {text} oci-archive:image.oci`, then write oci:image.oci")
         }
         OCI_ARCHIVE => format!("write oci:{rest}"),
@@ -93,7 +131,33 @@ fn named(text: &str) -> Option<(&str, ImageReference)> {
     })
 }
 
-fn layout(text: &str, base: &Path) -> Result<Source, String> {
+impl EngineImage {
+    fn parse(text: &str) -> Result<Self, String> {
+        let hex = text.strip_prefix("sha256:").unwrap_or(text);
+        let is_hex = hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if is_hex && (12..=64).contains(&hex.len()) {
+            return Ok(Self {
+                asked: text.to_owned(),
+                name: None,
+            });
+        }
+        let name = text.parse::<ImageReference>()?;
+        // As it is written: an engine of podman completes short names in its own way.
+        let is_whole = name.tag.is_some() || name.digest.is_some();
+        let asked = if is_whole {
+            text.to_owned()
+        } else {
+            format!("{text}:latest")
+        };
+        Ok(Self {
+            asked,
+            name: Some(name.meant()),
+        })
+    }
+}
+
+/// A path, and which image is meant in what lies there.
+fn in_file(text: &str, base: &Path, kind: &str) -> Result<(PathBuf, Pick), String> {
     let (path, pick) = if let Some((path, digest)) = text.rsplit_once('@') {
         let digest = digest.parse().map_err(|error| format!("{error}"))?;
         (path, Pick::Digest(digest))
@@ -109,28 +173,31 @@ fn layout(text: &str, base: &Path) -> Result<Source, String> {
         }
     };
     if path.is_empty() || path.contains('\0') {
-        return Err("oci: is not followed by a path".to_owned());
+        return Err(format!("{kind} is not followed by a path"));
     }
-    Ok(Source::Layout {
-        path: base.join(path),
-        pick,
-    })
+    Ok((base.join(path), pick))
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Layout { path, pick } => {
-                write!(f, "oci:{}", path.display())?;
-                match pick {
-                    Pick::Only => Ok(()),
-                    Pick::Tag(tag) => write!(f, ":{tag}"),
-                    Pick::Name(name) => write!(f, ":{name}"),
-                    Pick::Digest(digest) => write!(f, "@{digest}"),
-                }
-            }
+            Self::Layout { path, pick } => write!(f, "oci:{}{pick}", path.display()),
+            Self::Archive { path, pick } => write!(f, "{DOCKER_ARCHIVE}{}{pick}", path.display()),
+            Self::Engine(image) => write!(f, "{ENGINE}{}", image.asked),
             Self::Registry(reference) => write!(f, "{reference}"),
             Self::Made(artifact) => f.write_str(artifact.label()),
+            Self::File(file) => write!(f, "the file {}", file.path.display()),
+        }
+    }
+}
+
+impl fmt::Display for Pick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Only => Ok(()),
+            Self::Tag(tag) => write!(f, ":{tag}"),
+            Self::Name(name) => write!(f, ":{name}"),
+            Self::Digest(digest) => write!(f, "@{digest}"),
         }
     }
 }
@@ -156,6 +223,14 @@ mod tests {
             ("oci:../img:localhost/web:1", "oci:/base/../img:localhost/web:1".into()),
             ("docker://postgres:16", "docker.io/library/postgres:16".into()),
             ("localhost:5000/a:1", "localhost:5000/a:1".into()),
+            ("docker-archive:app.tar", "docker-archive:/base/app.tar".into()),
+            (
+                "docker-archive:app.tar:acme/web:1",
+                "docker-archive:/base/app.tar:docker.io/acme/web:1".into(),
+            ),
+            ("docker:acme/web", "docker:acme/web:latest".into()),
+            ("docker:0123456789ab", "docker:0123456789ab".into()),
+            ("docker.io/library/docker:dind", "docker.io/library/docker:dind".into()),
         ] {
             assert_eq!(Source::parse(text, base).unwrap().to_string(), whole);
         }
@@ -169,7 +244,9 @@ mod tests {
             "oci:x:",
             "oci:x@sha512:00",
             "https://quay.io/a",
-            "docker-archive://x",
+            "docker-archive:",
+            "docker:",
+            "docker:A b",
             "",
         ] {
             assert!(Source::parse(bad, base).is_err(), "{bad}");
@@ -179,17 +256,10 @@ mod tests {
     #[test]
     fn kinds_of_other_tools_are_answered_with_the_way_here() {
         for (text, says) in [
+            ("docker-daemon:web:1", "write docker:web:1"),
             (
-                "docker-archive:shop.tar",
-                "`skopeo copy docker-archive:shop.tar oci-archive:shop.tar.oci`, then write oci:shop.tar.oci",
-            ),
-            (
-                "docker-archive:shop.tar:acme/web:1",
-                "oci-archive:shop.tar.oci:acme/web:1`, then write oci:shop.tar.oci:acme/web:1",
-            ),
-            (
-                "docker-daemon:web:1",
-                "`skopeo copy docker-daemon:web:1 oci-archive:image.oci`",
+                "containers-storage:web:1",
+                "`skopeo copy containers-storage:web:1 oci-archive:image.oci`",
             ),
             ("oci-archive:x.tar:1.0", "write oci:x.tar:1.0"),
         ] {
@@ -198,8 +268,8 @@ mod tests {
         }
         for other in [
             "oci:x",
-            "docker-archive",
-            "docker.io/a/docker-archive:1",
+            "docker-archive:x",
+            "docker.io/a/docker-daemon:1",
             "localhost:5000/a",
         ] {
             assert_eq!(conversion(other), None);

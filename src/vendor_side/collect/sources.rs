@@ -3,39 +3,38 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::fmt;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::image_options::ImageOptions;
-use super::layout::{Layout, LocalLayouts};
-use super::made::{Made, MadeArtifact};
+use super::archive::Archive;
+use super::collect_event::CollectEvent;
+use super::downloads::Downloads;
+use super::engine::ENGINE;
+use super::image_request::ImageRequest;
+use super::kept_content::KeptContent;
+use super::layout::{LocalLayouts, Picked};
+use super::made::Made;
 use super::origin::{Found, Origin};
+use super::origins::Origins;
+use super::plain_file::PlainFile;
 use super::reference::{ImageReference, Platform, readable};
-use super::registry::Registry;
-use super::registry_auth::{REGISTRY_CREDENTIALS, TOKEN_REALM};
-use super::registry_client::{Connections, REGISTRY, RegistryOptions, UNREACHED};
-use super::source::{Pick, Source};
+use super::registry_error::{REGISTRY, UNREACHED, is_of_registry};
+use super::registry_options::RegistryOptions;
+use super::source::{EngineImage, Pick, Source};
 use super::walk::{Blob, Collected, Walk};
 use crate::bundle::{BlobSource, BundleContent};
 use crate::domain::{Class, Digest, DocumentType, Error, Hash, RepositoryName, Result, Tag};
-
-/// An image to carry.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ImageRequest {
-    /// Where it comes from.
-    pub source: Source,
-    /// Repository and tag to store it under; what is missing follows from the source.
-    pub name: Option<(RepositoryName, Option<Tag>)>,
-    /// How it is carried.
-    pub options: ImageOptions,
-}
 
 /// Opens configs and layers where the images came from.
 ///
 /// Reading from a registry waits for the network on the calling thread, which must not belong to an async runtime.
 pub struct Sources {
-    origins: Vec<Box<dyn Origin>>,
+    origins: Vec<Arc<dyn Origin>>,
     blobs: BTreeMap<Digest, Blob>,
+    /// What comes from far away, in the order in which it is read.
+    downloads: Downloads,
+    /// What earlier runs fetched, and whether this one adds to it.
+    kept: Option<(KeptContent, bool)>,
 }
 
 impl fmt::Debug for Sources {
@@ -43,7 +42,7 @@ impl fmt::Debug for Sources {
         f.debug_struct("Sources")
             .field("origins", &self.origins.len())
             .field("blobs", &self.blobs.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -53,15 +52,84 @@ impl Sources {
         let origin = self.blobs.get(digest).and_then(|blob| self.origins.get(blob.origin));
         origin.is_none_or(|origin| origin.is_near())
     }
+
+    /// Says in which order blobs will be read, so that those from far away are on their way before their turn comes; and whether what
+    /// earlier runs fetched into the workspace is used, and what this one fetches is kept there.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`, `E-SPACE` of the workspace.
+    pub(crate) fn expect(&mut self, order: &[(Digest, u64)], workspace: &Path, cache: FetchedContent) -> Result<()> {
+        let far = order.iter().filter(|(digest, _)| !self.is_near(digest));
+        let far: Vec<(Digest, u64, Arc<dyn Origin>)> = far
+            .filter_map(|(digest, size)| Some((*digest, *size, self.origin_of(digest)?)))
+            .collect();
+        self.kept = match cache {
+            _ if far.is_empty() => None,
+            FetchedContent::Fresh => None,
+            FetchedContent::Used => Some((KeptContent::of(workspace)?, false)),
+            FetchedContent::Kept => Some((KeptContent::of(workspace)?, true)),
+        };
+        self.downloads = Downloads::of(far);
+        Ok(())
+    }
+
+    /// Returns the bytes that come from far away, without those that are `held` where the bundle goes; and how many of them earlier runs
+    /// kept in the workspace, by their names and sizes alone.
+    pub(crate) fn far_bytes(&self, held: &BTreeMap<Digest, u64>, workspace: Option<&Path>) -> (u64, u64) {
+        let kept = workspace.map(KeptContent::at);
+        let (mut far, mut here) = (0_u64, 0_u64);
+        for (digest, blob) in &self.blobs {
+            if self.is_near(digest) || (!blob.is_config && held.get(digest) == Some(&blob.size)) {
+                continue;
+            }
+            far = far.saturating_add(blob.size);
+            if kept.as_ref().is_some_and(|kept| kept.has(digest, blob.size)) {
+                here = here.saturating_add(blob.size);
+            }
+        }
+        (far, here)
+    }
+
+    fn origin_of(&self, digest: &Digest) -> Option<Arc<dyn Origin>> {
+        let blob = self.blobs.get(digest)?;
+        self.origins.get(blob.origin).cloned()
+    }
+}
+
+/// What becomes of content from far away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FetchedContent {
+    /// It is fetched again.
+    Fresh,
+    /// What an earlier run kept is used.
+    Used,
+    /// And what is fetched is kept.
+    Kept,
 }
 
 impl BlobSource for Sources {
     fn open(&self, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>> {
-        self.blobs
-            .get(digest)
-            .and_then(|blob| self.origins.get(blob.origin))
-            .ok_or_else(|| Error::new(Class::Internal, "source", format!("{digest} has no source")))?
-            .open(digest, size)
+        let origin = self
+            .origin_of(digest)
+            .ok_or_else(|| Error::new(Class::Internal, "source", format!("{digest} has no source")))?;
+        if origin.is_near() {
+            return origin.open(digest, size);
+        }
+        if let Some((kept, _)) = &self.kept
+            && let Some(file) = kept.open(digest, size)
+        {
+            return Ok(Box::new(file));
+        }
+        let here = |digest: &Digest, size| self.kept.as_ref().is_some_and(|(kept, _)| kept.has(digest, size));
+        let reader = match self.downloads.open(digest, &here)? {
+            Some(reader) => reader,
+            None => origin.open(digest, size)?,
+        };
+        Ok(match &self.kept {
+            Some((kept, true)) => kept.keeping(digest, size, reader),
+            _ => reader,
+        })
     }
 }
 
@@ -89,7 +157,7 @@ pub struct Stored {
     pub digest: Digest,
 }
 
-/// Finds everything that the images are made of. `progress` is told each image when its turn comes.
+/// Finds everything that the images are made of.
 ///
 /// # Errors
 ///
@@ -99,7 +167,7 @@ pub fn collect(
     platforms: &[Platform],
     documents: Vec<(DocumentType, Vec<u8>)>,
     options: &RegistryOptions,
-    progress: impl FnMut(&str),
+    progress: impl FnMut(CollectEvent<'_>),
 ) -> Result<(BundleContent, Sources)> {
     let mut collection = collect_all(
         images,
@@ -127,13 +195,14 @@ pub(crate) fn collect_all(
     options: &RegistryOptions,
     local: &LocalLayouts,
     held: &BTreeMap<Digest, u64>,
-    mut progress: impl FnMut(&str),
+    mut progress: impl FnMut(CollectEvent<'_>),
 ) -> Result<Collection> {
     let mut origins = Origins::new(options, local);
     let mut tags: BTreeMap<(usize, Tag), Option<Found>> = BTreeMap::new();
     let mut stored = Vec::new();
     let mut collected = Collected::default();
     let mut silent = Silent::default();
+    origins.look_ahead(images, platforms, &mut progress);
     for request in images {
         let label = request.source.to_string();
         if let Source::Registry(reference) = &request.source
@@ -144,26 +213,41 @@ pub(crate) fn collect_all(
             collected.problems.note(&label, &error);
             continue;
         }
-        progress(&label);
+        progress(CollectEvent::Image(&label));
         let mut origin = None;
         let walked = (|| {
             let (number, start) = match &request.source {
                 Source::Layout { path, pick } => {
                     let (number, layout) = origins.layout(path)?;
-                    match from_layout(&layout, pick, request) {
-                        Err(error) if error.class() != Class::Content => return Err(error),
-                        start => (number, start),
-                    }
+                    let picked = layout.pick(pick);
+                    (number, from_file(origins.get(number)?, picked, request)?)
+                }
+                Source::Archive { path, pick } => {
+                    let (number, archive) = origins.archive(path)?;
+                    let start = from_file(origins.get(number)?, archive.pick(pick), request)?;
+                    (number, warned(&archive, start, &label, &mut collected.warnings))
+                }
+                Source::Engine(image) => {
+                    let (number, archive) = origins.engine(image, &mut progress)?;
+                    let picked = archive.pick(&Pick::Only).map(|picked| image.named(picked));
+                    let start = from_file(origins.get(number)?, picked, request)?;
+                    (number, warned(&archive, start, &label, &mut collected.warnings))
                 }
                 Source::Registry(reference) => {
-                    let number = origins.repository(reference)?;
+                    let (number, _) = origins.repository(reference)?;
                     origin = Some(number);
                     let origin = origins.get(number)?;
                     (number, from_registry(origin, number, reference, request, &mut tags)?)
                 }
+                Source::File(file) => {
+                    let mut told = |done, total| progress(CollectEvent::Reading(done, total));
+                    let file = PlainFile::read(file, &local.folder, &mut told)?;
+                    let start = of_artifact(file.digest(), file.found(), request);
+                    (origins.add(Box::new(file)), start)
+                }
                 Source::Made(artifact) => (
                     origins.add(Box::new(Made(Arc::clone(artifact)))),
-                    from_made(artifact, request),
+                    of_artifact(artifact.digest(), artifact.found(), request),
                 ),
             };
             let start = match start {
@@ -199,6 +283,9 @@ pub(crate) fn collect_all(
                 silent.origins.extend(origin);
                 collected.problems.note(&label, &error);
             }
+            (Err(error), Source::Engine(_)) if error.is(ENGINE) || error.class() == Class::Content => {
+                collected.problems.note(&label, &error);
+            }
             (Err(error), _) => return Err(error),
         }
     }
@@ -219,64 +306,12 @@ pub(crate) fn collect_all(
         sources: Sources {
             origins: origins.list,
             blobs: collected.blobs,
+            downloads: Downloads::default(),
+            kept: None,
         },
         stored,
         warnings: collected.warnings,
     })
-}
-
-/// The places that images come from, each opened once for all its images.
-struct Origins {
-    local: LocalLayouts,
-    connections: Connections,
-    list: Vec<Box<dyn Origin>>,
-    layouts: BTreeMap<PathBuf, (usize, Arc<Layout>)>,
-    repositories: BTreeMap<(String, String), usize>,
-}
-
-impl Origins {
-    fn new(options: &RegistryOptions, local: &LocalLayouts) -> Self {
-        Self {
-            local: local.clone(),
-            connections: Connections::new(options.clone()),
-            list: Vec::new(),
-            layouts: BTreeMap::new(),
-            repositories: BTreeMap::new(),
-        }
-    }
-
-    fn get(&self, number: usize) -> Result<&dyn Origin> {
-        self.list
-            .get(number)
-            .map(AsRef::as_ref)
-            .ok_or_else(|| Error::new(Class::Internal, "origin", "an origin is gone"))
-    }
-
-    fn add(&mut self, origin: Box<dyn Origin>) -> usize {
-        self.list.push(origin);
-        self.list.len().saturating_sub(1)
-    }
-
-    fn layout(&mut self, path: &Path) -> Result<(usize, Arc<Layout>)> {
-        if let Some((number, layout)) = self.layouts.get(path) {
-            return Ok((*number, Arc::clone(layout)));
-        }
-        let layout = Arc::new(Layout::open(path, &self.local)?);
-        let number = self.add(Box::new(Arc::clone(&layout)));
-        self.layouts.insert(path.to_owned(), (number, Arc::clone(&layout)));
-        Ok((number, layout))
-    }
-
-    fn repository(&mut self, reference: &ImageReference) -> Result<usize> {
-        let place = (reference.host.clone(), reference.path.clone());
-        if let Some(number) = self.repositories.get(&place) {
-            return Ok(*number);
-        }
-        let registry = Registry::new(&mut self.connections, &reference.host, &reference.path)?;
-        let number = self.add(Box::new(registry));
-        self.repositories.insert(place, number);
-        Ok(number)
-    }
 }
 
 /// An image at the point where its walk begins.
@@ -288,8 +323,15 @@ struct Start {
     stated: Option<String>,
 }
 
-fn from_layout(layout: &Layout, pick: &Pick, request: &ImageRequest) -> Result<Start> {
-    let picked = layout.pick(pick)?;
+/// The outer error ends the collection, the inner one is this image's problem.
+fn from_file(origin: &dyn Origin, picked: Result<Picked>, request: &ImageRequest) -> Result<Result<Start>> {
+    match picked.and_then(|picked| named(origin, picked, request)) {
+        Err(error) if error.class() != Class::Content => Err(error),
+        start => Ok(start),
+    }
+}
+
+fn named(origin: &dyn Origin, picked: Picked, request: &ImageRequest) -> Result<Start> {
     let (repository, tag) = if let Some((repository, tag)) = &request.name {
         (repository.clone(), tag.clone().or(picked.tag))
     } else {
@@ -298,7 +340,7 @@ fn from_layout(layout: &Layout, pick: &Pick, request: &ImageRequest) -> Result<S
         readable(&repository, &name.to_string())?;
         (repository, name.tag)
     };
-    let found = layout.manifest(&picked.digest)?.ok_or_else(|| missing(picked.digest))?;
+    let found = origin.manifest(&picked.digest)?.ok_or_else(|| missing(picked.digest))?;
     Ok(Start {
         repository,
         tag,
@@ -308,13 +350,34 @@ fn from_layout(layout: &Layout, pick: &Pick, request: &ImageRequest) -> Result<S
     })
 }
 
-fn from_made(artifact: &MadeArtifact, request: &ImageRequest) -> Result<Start> {
+/// Says of what came without a manifest that it has one now, and whose.
+fn warned(archive: &Archive, start: Result<Start>, label: &str, warnings: &mut Vec<String>) -> Result<Start> {
+    if let Ok(start) = &start {
+        warnings.extend(archive.made_here(&start.digest).map(|said| format!("{label}: {said}")));
+    }
+    start
+}
+
+impl EngineImage {
+    /// What the source calls an image counts, not what else its engine calls it.
+    fn named(&self, picked: Picked) -> Picked {
+        let name = self.name.clone();
+        Picked {
+            tag: name.as_ref().and_then(|name| name.tag.clone()),
+            name,
+            ..picked
+        }
+    }
+}
+
+/// Of something that was made here.
+fn of_artifact(digest: Digest, found: Found, request: &ImageRequest) -> Result<Start> {
     let (repository, tag) = request.name.clone().ok_or_else(unnamed)?;
     Ok(Start {
         repository,
         tag,
-        digest: artifact.digest(),
-        found: artifact.found(),
+        digest,
+        found,
         stated: None,
     })
 }
@@ -373,13 +436,8 @@ struct Silent {
     origins: BTreeSet<usize>,
 }
 
-/// Whether an error says that a registry as a whole cannot be read.
-pub(crate) fn is_of_registry(error: &Error) -> bool {
-    error.is(REGISTRY) || error.is(REGISTRY_CREDENTIALS) || error.is(TOKEN_REALM)
-}
-
 fn check_blobs(
-    origins: &[Box<dyn Origin>],
+    origins: &[Arc<dyn Origin>],
     silent: &BTreeSet<usize>,
     held: &BTreeMap<Digest, u64>,
     collected: &mut Collected,

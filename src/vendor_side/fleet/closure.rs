@@ -31,10 +31,9 @@ impl Closure {
         let mut closure = Self::default();
         for image in images {
             closure.add(image.request());
-            if let Some((repository, Some(tag))) = &image.name {
-                closure
-                    .by_name
-                    .insert((repository.clone(), tag.clone()), image.request());
+            let name = image.name.clone().or_else(|| image.source.own_name());
+            if let Some((repository, Some(tag))) = name {
+                closure.by_name.insert((repository, tag), image.request());
             }
         }
         closure

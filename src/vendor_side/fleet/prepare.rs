@@ -86,6 +86,9 @@ pub(crate) fn prepare<'a>(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Prepared<'a>> {
     let mut gathered = Gathered::new(folder.clone(), Closure::new(&file.images));
+    for entry in &file.files {
+        gathered.closure.add(entry.request());
+    }
     for (name, text) in documents {
         for problem in &secret::mark(text, TextKind::Notes).problems {
             gathered.problems.add(&problem.error(Path::new(name)));

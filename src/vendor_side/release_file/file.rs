@@ -8,14 +8,19 @@ use serde_saphyr::Spanned;
 
 use super::agents::{AgentEntry, RawAgent};
 use super::applications::{ApplicationEntry, RawApplication};
+use super::files::{FileEntry, RawFileEntry};
 use super::images::{ImageEntry, RawEntry};
+use super::missing::MissingKeys;
 use super::mistakes::{Located, Mistakes, cut, located, place};
 use super::one_or_many::WordOrList;
+use super::repositories::{RawRepository, RepositoryEntry};
 use super::secrets::{RawSecret, SecretEntry};
 use super::targets::{RawTarget, TargetEntry};
 use crate::collect::Platform;
 use crate::domain::{Error, FixId, Name, RepositoryName, Result, Timestamp, Version};
 
+/// What a release is made of, as a key.
+const IMAGES: &str = "images, repositories, files or applications";
 /// Largest release file.
 pub const RELEASE_FILE_BYTES: u64 = 1 << 20;
 
@@ -52,6 +57,10 @@ pub struct ReleaseFile {
     pub fixes: Vec<FixId>,
     /// Images to carry besides those of agents and applications.
     pub images: Vec<ImageEntry>,
+    /// Whole repositories, of which the release takes a part.
+    pub repositories: Vec<RepositoryEntry>,
+    /// Plain files.
+    pub files: Vec<FileEntry>,
     /// Versions of the agents.
     pub agents: Vec<AgentEntry>,
     /// Applications.
@@ -98,8 +107,8 @@ pub enum Notes {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
-    product: Spanned<String>,
-    channel: Spanned<String>,
+    product: Option<Spanned<String>>,
+    channel: Option<Spanned<String>>,
     version: Option<Spanned<String>>,
     sequence: Option<Spanned<String>>,
     epoch: Option<Spanned<String>>,
@@ -117,6 +126,10 @@ struct Raw {
     #[serde(default)]
     fixes: Vec<Spanned<String>>,
     images: Option<Spanned<Vec<RawEntry>>>,
+    #[serde(default)]
+    repositories: Vec<RawRepository>,
+    #[serde(default)]
+    files: Vec<RawFileEntry>,
     #[serde(default)]
     agents: Vec<RawAgent>,
     #[serde(default)]
@@ -138,6 +151,16 @@ impl ReleaseFile {
     ///
     /// `E-USAGE` with file, line and column: `yaml`, `unknown-key`, `missing-key`, `value`.
     pub fn parse(path: &Path, text: &str) -> Result<Self> {
+        Self::parse_alone(path, text, &[])
+    }
+
+    /// As [`Self::parse`]; `alone` are keys that nothing but the file can say this time. Where a key is missing without which no file is
+    /// read, they are told with it, so that one run tells all.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::parse`].
+    pub fn parse_alone(path: &Path, text: &str, alone: &[&'static str]) -> Result<Self> {
         let mistakes = Mistakes::new(path);
         let options = serde_saphyr::options! { with_snippet: false };
         let raw: Raw =
@@ -193,18 +216,59 @@ impl ReleaseFile {
         let applications = mistakes.applications(raw.applications, base)?;
         let targets = mistakes.targets(raw.targets, &applications, base)?;
         let secrets = mistakes.secrets(raw.secrets, &targets, base)?;
-        if images.is_empty() && agents.is_empty() && applications.is_empty() && raw.removed.is_empty() {
-            return Err(match &raw.images {
-                Some(empty) => mistakes.value(empty, "images is empty", "at least one image"),
-                None => mistakes.missing_key(last_line(text), "images", " and so are applications and agents"),
-            });
+        let repositories = mistakes.repositories(&raw.repositories)?;
+        let is_empty = images.is_empty()
+            && repositories.is_empty()
+            && raw.files.is_empty()
+            && agents.is_empty()
+            && applications.is_empty()
+            && raw.removed.is_empty();
+        if let (true, Some(empty)) = (is_empty, &raw.images) {
+            return Err(mistakes.value(empty, "images is empty", "at least one image"));
         }
+        let mut missing = MissingKeys::of(path);
+        for (key, is_missing) in [
+            ("product", raw.product.is_none()),
+            ("channel", raw.channel.is_none()),
+            (IMAGES, is_empty),
+        ] {
+            if is_missing {
+                missing.key(key);
+            }
+        }
+        let (true, Some(product), Some(channel)) = (missing.is_empty(), &raw.product, &raw.channel) else {
+            let said = [
+                ("version", raw.version.is_some()),
+                ("sequence", raw.sequence.is_some()),
+                ("issued_at", raw.issued_at.is_some()),
+                ("expires or expires_in", expires.is_some()),
+                ("audience", audience.is_some()),
+            ];
+            for (key, _) in said.iter().filter(|(key, is_said)| !is_said && alone.contains(key)) {
+                missing.either(key);
+            }
+            return Err(match missing.only() {
+                Some(IMAGES) => mistakes.missing_key(
+                    last_line(text),
+                    "images",
+                    " and so are repositories, files, applications and agents",
+                ),
+                Some(key) => mistakes.missing_key(last_line(text), key, ""),
+                None => missing
+                    .into_result()
+                    .err()
+                    .unwrap_or_else(|| mistakes.missing_key((1, 1), "product", "")),
+            });
+        };
         if let (Some(target), true) = (targets.first(), agents.is_empty()) {
             return Err(mistakes.missing_key(target.name.place, "agents", ", which targets need"));
         }
+        let (product, channel): (Name, Name) = (mistakes.parse(product)?, mistakes.parse(channel)?);
         Ok(Self {
-            product: mistakes.parse(&raw.product)?,
-            channel: mistakes.parse(&raw.channel)?,
+            files: mistakes.plain_files(&raw.files, base, (&product, &channel))?,
+            repositories,
+            product,
+            channel,
             version: raw.version.map(|label| mistakes.label(label)).transpose()?,
             sequence: raw
                 .sequence

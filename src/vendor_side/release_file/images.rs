@@ -8,7 +8,9 @@ use serde_saphyr::Spanned;
 use super::mistakes::{Mistakes, cut, place};
 use super::one_or_many::TextOr;
 use crate::bundle::desired::PLACEHOLDER_HOST;
-use crate::collect::{ImageOptions, ImageReference, ImageRequest, Platform, Source, conversion, default_tag};
+use crate::collect::{
+    DOCKER_ARCHIVE, ImageOptions, ImageReference, ImageRequest, Platform, Source, conversion, default_tag,
+};
 use crate::domain::{RepositoryName, Result, Tag};
 
 /// An image and the name it is stored under.
@@ -98,17 +100,18 @@ impl Mistakes<'_> {
         platforms.iter().map(|platform| self.parse(platform)).collect()
     }
 
-    fn source(&self, text: &str, at: (u64, u64), base: &Path) -> Result<Source> {
+    pub(super) fn source(&self, text: &str, at: (u64, u64), base: &Path) -> Result<Source> {
         if let Some(remedy) = conversion(text) {
             let (kind, _) = text.split_once(':').unwrap_or_default();
             return Err(self
                 .at(at, "value", format!("{kind}: is no kind of source that airlock reads"))
-                .expected("oci:PATH for an OCI layout, or the name of an image in a registry")
+                .expected("oci:PATH for an OCI layout, docker-archive:PATH, docker:NAME, or the name of an image in a registry")
                 .remedy(remedy));
         }
-        self.no_foreign_path(text.strip_prefix("oci:").unwrap_or_default(), at)?;
+        let path = ["oci:", DOCKER_ARCHIVE].iter().find_map(|kind| text.strip_prefix(kind));
+        self.no_foreign_path(path.unwrap_or_default(), at)?;
         let source = Source::parse(text, base).map_err(|error| self.at(at, "value", error))?;
-        if let Source::Layout { path, .. } = &source {
+        if let Source::Layout { path, .. } | Source::Archive { path, .. } = &source {
             self.names(path, at);
         }
         self.no_placeholder(&source, at)?;
@@ -117,16 +120,18 @@ impl Mistakes<'_> {
 
     /// Repository and perhaps tag that something is stored under.
     pub(super) fn stored_name(&self, name: &Spanned<String>) -> Result<(RepositoryName, Option<Tag>)> {
-        let reference: ImageReference = self.parse(name)?;
+        self.stored_under(&name.value, place(name))
+    }
+
+    /// The same of a text at a place.
+    pub(super) fn stored_under(&self, text: &str, at: (u64, u64)) -> Result<(RepositoryName, Option<Tag>)> {
+        let reference: ImageReference = text.parse().map_err(|error| self.at(at, "value", error))?;
         let repository = reference
             .repository()
             .filter(|_| reference.digest.is_none() && reference.host != PLACEHOLDER_HOST)
             .ok_or_else(|| {
-                self.value(
-                    name,
-                    format!("{:?} cannot name an image in a bundle", cut(&name.value)),
-                    "a repository and perhaps a tag, no digest, like registry.example.com/team/app:1.0",
-                )
+                self.at(at, "value", format!("{:?} cannot name an image in a bundle", cut(text)))
+                    .expected("a repository and perhaps a tag, no digest, like registry.example.com/team/app:1.0")
             })?;
         Ok((repository, reference.tag))
     }

@@ -74,7 +74,7 @@ fn every_mistake_names_its_place() {
             "5:5",
             "did you mean name?",
         ),
-        (format!("product: erp\n{tail}"), "missing-key", "2:1", "channel"),
+        (format!("product: erp\n{tail}"), "missing-key", "3:1", "channel"),
         (head.to_owned(), "missing-key", "2:1", "images"),
         (format!("{head}images: [ftp://x]\n"), "value", "3:10", "oci:PATH"),
         (
@@ -124,7 +124,6 @@ fn every_mistake_names_its_place() {
         (format!("{head}product: x\n{tail}"), "yaml", "3:1", "product"),
         (format!("{head}sequence: [1]\n{tail}"), "yaml", "3:", ""),
         (format!("{head}version: \"x\n"), "yaml", "", ""),
-        (String::new(), "yaml", "1:1", ""),
         (format!("{head}{tail}---\nx: 1\n"), "yaml", "", ""),
     ] {
         let error = parse(&text).unwrap_err();
@@ -135,6 +134,33 @@ fn every_mistake_names_its_place() {
             "{text}\n{message}"
         );
     }
+}
+
+#[test]
+fn all_missing_keys_are_told_at_once() {
+    let path = Path::new("/base/release.yaml");
+    let error = ReleaseFile::parse_alone(path, "version: 1\n", &["version", "sequence", "audience"]).unwrap_err();
+    let said = error.to_string();
+    assert_eq!((error.class(), error.code()), (Class::Usage, "missing-key"));
+    assert_eq!(error.things().len(), 5, "{said}");
+    for key in [
+        "product",
+        "channel",
+        "images",
+        "sequence, or as an option: --sequence or --next",
+        "audience",
+    ] {
+        assert!(
+            error.things().iter().any(|thing| thing.starts_with(key)),
+            "{key}: {said}"
+        );
+    }
+    // Nothing at all lacks everything.
+    let error = ReleaseFile::parse_alone(path, "", &["version"]).unwrap_err();
+    assert_eq!((error.code(), error.things().len()), ("missing-key", 4));
+    // What options can say is left to them.
+    let error = ReleaseFile::parse_alone(path, "version: 1\n", &[]).unwrap_err();
+    assert_eq!(error.things().len(), 3);
 }
 
 const FLEET: &str = "\
@@ -433,6 +459,12 @@ fn the_published_schema_has_the_same_keys() {
             format!("{head}images: [{{no_such_key: 1}}]\n"),
             &["source"][..],
         ),
+        (
+            "repository",
+            format!("{head}repositories: [{{no_such_key: 1}}]\n"),
+            &["source"],
+        ),
+        ("file", format!("{head}files: [{{no_such_key: 1}}]\n"), &["path"]),
         ("agent", format!("{head}agents: [{{no_such_key: 1}}]\n"), &["name"]),
         ("application", app("no_such_key: 1"), &["name", "version"]),
         ("chart", app("name: c, version: d, chart: {no_such_key: 1}"), &[]),

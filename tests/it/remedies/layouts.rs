@@ -2,11 +2,14 @@
 #![allow(clippy::disallowed_methods, reason = "tests write what they read")]
 
 use std::fs;
+use std::io::Write as _;
 use std::process::Command;
 
 use super::workshop::{HEAD, IMAGES, Workshop};
 use serde_json::json;
 
+use crate::support::appliance::AIRLOCK;
+use crate::support::docker_archive::{DockerArchive, FakeEngine, layer};
 use crate::support::image_set::{ImageSet, MANIFEST, digest};
 
 /// Runs a line of shell as a person would type it there.
@@ -30,20 +33,9 @@ fn compressed_layouts_are_expanded_as_the_message_says() {
     let image = image_set.image("linux/amd64", &vec![0; 1 << 20]);
     image_set.tag("1.0", &image);
     fs::write(shop.path("app.tar"), image_set.tar(&[image])).unwrap();
-    // Under the usual name, and under one that does not say what it is.
-    shell(
-        &shop,
-        "zstd -q app.tar -o app.tar.zst; cp app.tar.zst app; gzip app.tar",
-    );
-    for (name, sequence) in [("app.tar.zst", "sequence: 1"), ("app", "sequence: 2")] {
-        let text = of(&format!("{name}:1.0")).replace("sequence: 1", sequence);
-        let remedy = shop.build(&text).remedy("E-FORMAT", "layout");
-        let command = remedy.split('`').nth(1).unwrap();
-        shell(&shop, command);
-        let plain = command.split(' ').next_back().unwrap().rsplit('/').next().unwrap();
-        shop.build(&text.replace(&format!("oci:{name}:"), &format!("oci:{plain}:")))
-            .succeeded();
-    }
+    // Compressed with zstd it is read as it is, whatever it is called.
+    shell(&shop, "zstd -q app.tar -o app; gzip app.tar");
+    shop.build(&of("app:1.0")).succeeded();
     // More than the bound: another bound, or the plain tar.
     let text = of("app.tar.gz:1.0").replace("sequence: 1", "sequence: 3");
     shop.write("release.yaml", &text);
@@ -110,50 +102,123 @@ fn images_of_layouts_are_chosen_as_the_message_says() {
 }
 
 #[test]
-fn archives_of_docker_are_converted_as_the_message_says() {
+fn archives_of_docker_are_named_as_the_message_says() {
     let shop = Workshop::new();
-    // Two engines' files of one image: as `docker save` of older ones writes it.
-    shell(
-        &shop,
-        "skopeo copy -q --override-arch amd64 --override-os linux oci:hello:1.0 docker-archive:app.tar:acme/web:1.0",
-    );
-    let commands = |remedy: &str| -> Vec<String> { remedy.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
-    let write = |remedy: &str| remedy.rsplit_once("then write oci:").unwrap().1.to_owned();
-    // Named as one.
-    let text = of("app.tar").replace("oci:app.tar", "docker-archive:app.tar:acme/web:1.0");
-    let remedy = shop.build(&text).remedy("E-USAGE", "value");
-    shell(&shop, &commands(&remedy)[0]);
-    shop.build(&of(&write(&remedy))).succeeded();
-    // Named as a layout, and unpacked before.
+    let archived = |config: Option<&[u8]>| {
+        let mut archive = DockerArchive::default();
+        archive.image(&["acme/web:1.0"], &[&layer("file", &vec![0; 1 << 20])]);
+        let at = archive.files.len() - 1;
+        archive.files[at].1.extend_from_slice(config.unwrap_or_default());
+        archive
+    };
+    let numbered = |source: &str, n: u64| {
+        of("x")
+            .replace("oci:x", source)
+            .replace("sequence: 1", &format!("sequence: {n}"))
+    };
+    fs::write(shop.path("app.tar"), archived(None).tar(0)).unwrap();
+    // Named as a layout: a file, and unpacked before.
+    let remedy = shop
+        .build(&numbered("oci:app.tar", 1))
+        .remedy("E-FORMAT", "docker-archive");
+    shop.build(&numbered(remedy.strip_prefix("write ").unwrap(), 1))
+        .succeeded();
     shell(&shop, "mkdir unpacked; tar -xf app.tar -C unpacked");
-    for (name, sequence) in [("app.tar", 2), ("unpacked", 3)] {
-        let numbered = |source: &str| of(source).replace("sequence: 1", &format!("sequence: {sequence}"));
-        shell(&shop, "rm -f app.tar.oci");
-        let remedy = shop.build(&numbered(name)).remedy("E-FORMAT", "docker-archive");
-        for command in commands(&remedy) {
-            shell(&shop, &command);
-        }
-        shop.build(&numbered(&write(&remedy))).succeeded();
+    let remedy = shop
+        .build(&numbered("oci:unpacked", 2))
+        .remedy("E-FORMAT", "docker-archive");
+    shell(&shop, remedy.split('`').nth(1).unwrap());
+    let source = remedy.rsplit_once("then write ").unwrap().1;
+    shop.build(&numbered(source, 2)).succeeded();
+    // One of several.
+    let mut several = archived(None);
+    several.image(&["acme/db:1.0"], &[b"another"]);
+    fs::write(shop.path("several.tar"), several.tar(0)).unwrap();
+    for (source, code) in [
+        ("docker-archive:several.tar", "which-image"),
+        ("docker-archive:several.tar:9.0", "missing"),
+    ] {
+        let remedy = shop.build(&numbered(source, 3)).remedy("E-CONTENT", code);
+        let said = remedy.split("source: ").nth(1).unwrap().split(',').next().unwrap();
+        shop.build(&numbered(
+            &said.replace("PATH", "several.tar").replace("NAME", "acme/db:1.0"),
+            3,
+        ))
+        .succeeded();
     }
-    // What an engine has is saved to a file; here a file stands for the engine.
-    let text = of("x")
-        .replace("oci:x", "docker-daemon:acme/web:1.0")
-        .replace("sequence: 1", "sequence: 4");
-    let remedy = shop.build(&text).remedy("E-USAGE", "value");
+    // Damaged: saved again.
+    fs::write(shop.path("app.tar"), archived(Some(b" ")).tar(0)).unwrap();
+    let remedy = shop
+        .build(&numbered("docker-archive:app.tar", 4))
+        .remedy("E-INTEGRITY", "source");
+    assert_eq!(remedy, "save the image again");
+    fs::write(shop.path("app.tar"), archived(None).tar(0)).unwrap();
+    shop.build(&numbered("docker-archive:app.tar", 4)).succeeded();
+    // A compressed layer that expands beyond the bound.
+    let mut archive = archived(None);
+    let plain = archive.files[0].1.clone();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&plain).unwrap();
+    archive.files[0].1 = gzip.finish().unwrap();
+    fs::write(shop.path("app.tar"), archive.tar(0)).unwrap();
+    shop.write("release.yaml", &numbered("docker-archive:app.tar", 5));
+    let remedy = shop.create("--expand-limit 64KiB").remedy("E-LIMIT", "expanded");
+    let option = remedy.strip_prefix("raise the bound with ").unwrap();
+    shop.create(&option.replace("SIZE", "2MiB")).succeeded();
+}
+
+#[test]
+fn an_engine_is_found_as_the_message_says() {
+    let shop = Workshop::new();
+    let mut archive = DockerArchive::default();
+    archive.image(&["acme/web:1.0"], &[&layer("file", b"bytes")]);
+    let socket = shop.path("engine.sock");
+    let here = format!("unix://{}", socket.display());
+    let create = |source: &str, host: &str, n: u64| {
+        let text = of("x")
+            .replace("oci:x", source)
+            .replace("sequence: 1", &format!("sequence: {n}"));
+        shop.write("release.yaml", &text);
+        fs::remove_file(shop.path("out.airlock")).ok();
+        let command = Command::new("env");
+        let words = format!("DOCKER_HOST={host} {AIRLOCK} --format json bundle create -f release.yaml -o out.airlock");
+        shop.run_plain(command, &words)
+    };
+    // Kinds of sources that other tools have.
+    let remedy = create("docker-daemon:acme/web:1.0", &here, 1).remedy("E-USAGE", "value");
+    let source = remedy.strip_prefix("write ").unwrap().to_owned();
+    // An engine elsewhere, and one that does not run.
+    let elsewhere = create(&source, "tcp://127.0.0.1:1", 1).remedy("E-USAGE", "engine");
+    let away = create(&source, &here, 1).remedy("E-IO", "engine");
+    assert_eq!(elsewhere, away);
+    // The other way: saved there, and brought here as a file.
+    fs::write(shop.path("FILE"), archive.tar(0)).unwrap();
+    let saved = away.rsplit_once("write ").unwrap().1;
+    create(saved, &here, 1).succeeded();
+    let option = away
+        .split("with DOCKER_HOST=")
+        .nth(1)
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap();
+    let host = option.replace("/PATH", socket.to_str().unwrap());
+    let engine = FakeEngine::start(&socket);
+    let remedy = create(&source, &host, 2).remedy("E-CONTENT", "missing");
+    assert_eq!(remedy, "pull or build it there: `docker pull acme/web:1.0`");
+    engine.answer("acme/web:1.0", 200, archive.tar(0));
+    create(&source, &host, 2).succeeded();
+    // Podman keeps its images where no engine is asked; here a file stands for that.
+    let remedy = create("containers-storage:acme/web:1.0", &here, 3).remedy("E-USAGE", "value");
+    let command = remedy.split('`').nth(1).unwrap();
     shell(
         &shop,
-        &commands(&remedy)[0].replace("docker-daemon:acme/web:1.0", "docker-archive:app.tar:acme/web:1.0"),
+        &command.replace("containers-storage:acme/web:1.0", "docker-archive:FILE:acme/web:1.0"),
     );
-    shop.build(&of(&write(&remedy)).replace("sequence: 1", "sequence: 4"))
-        .succeeded();
+    create(remedy.rsplit_once("then write ").unwrap().1, &here, 3).succeeded();
     // An archive of a layout is a layout.
-    let text = of("image.oci")
-        .replace("oci:image.oci", "oci-archive:image.oci")
-        .replace("sequence: 1", "sequence: 5");
-    let remedy = shop.build(&text).remedy("E-USAGE", "value");
-    let source = remedy.strip_prefix("write oci:").unwrap();
-    shop.build(&of(source).replace("sequence: 1", "sequence: 5"))
-        .succeeded();
+    let remedy = create("oci-archive:image.oci", &here, 4).remedy("E-USAGE", "value");
+    create(remedy.strip_prefix("write ").unwrap(), &here, 4).succeeded();
 }
 
 #[test]

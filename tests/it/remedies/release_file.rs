@@ -2,6 +2,8 @@
 
 use super::follow::commands;
 use super::workshop::{HEAD, IMAGES, Workshop};
+use crate::support::image_set::ImageSet;
+use crate::support::registry::{Behaviour, TestRegistry};
 
 /// A release file that is refused: class and sub-code, words of the remedy, and what of the file becomes what.
 type Case<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
@@ -36,9 +38,34 @@ fn what_a_release_file_lacks_or_mistypes_is_put_right_as_the_message_says() {
         let remedy = shop.build(&without).remedy("E-USAGE", "missing-key");
         let (to_the_file, option) = remedy.split_once(" to the file, or give ").unwrap();
         assert_eq!(to_the_file, format!("add {key}"));
+        let option = option.split(" or ").next().unwrap();
         shop.create(&format!("{option} {value}")).succeeded();
         shop.build(&format!("{key}: {value}\n{without}")).succeeded();
     }
+    // Several at once: a line for each, or the options; or the file that says all.
+    let images = IMAGES.replace("registry.test/shop/web:1.0", "registry.test/shop/web:2.0");
+    let remedy = shop.build(&images).remedy("E-USAGE", "missing-key");
+    assert!(
+        remedy.starts_with("add a line for each, or give those options"),
+        "{remedy}"
+    );
+    shop.build(&format!("product: shop\nchannel: stable\n{images}"))
+        .remedy("E-USAGE", "missing-key");
+    shop.create("--version v2 --next --expires 2099-01-01 --site 0123456789abcdef0123456789abcdef")
+        .succeeded();
+    shop.follow(&commands(&remedy)[0], "-o new.yaml").succeeded();
+    shop.edit(
+        "new.yaml",
+        "- registry.example.com/team/app:1.0 ",
+        "- {source: 'oci:hello:1.0', name: 'registry.test/shop/web:1.0'} ",
+    );
+    shop.good("bundle create -f new.yaml -o out.airlock");
+    // Where a release file stands already.
+    let remedy = shop
+        .follow(&commands(&remedy)[0], "-o new.yaml")
+        .remedy("E-USAGE", "output");
+    assert_eq!(remedy, "write the file under another name with -o");
+    shop.good("vendor release new -o newer.yaml");
     // An epoch that the root does not name: left out, or raised.
     let raised = format!("epoch: 3\n{whole}");
     let remedy = shop.build(&raised).remedy("E-USAGE", "value");
@@ -353,4 +380,79 @@ fn charts_that_cannot_be_told_are_put_right_as_the_message_says() {
     shop.create("").succeeded();
     shop.write("release.yaml", &release(6, listed));
     shop.create("--strict").succeeded();
+}
+
+#[test]
+fn lists_of_images_are_put_right_as_the_message_says() {
+    let shop = Workshop::new();
+    let create = "bundle create --images images.txt -o out.airlock";
+    shop.write("images.txt", "A/b\nhttps://quay.io/a\n");
+    let remedy = shop.run(create).remedy("E-USAGE", "value");
+    let reference = remedy.rsplit_once(" as in ").unwrap().1;
+    shop.write("images.txt", "# nothing\n");
+    let line = shop.run(create).remedy("E-USAGE", "images");
+    assert_eq!(line, format!("write a line like {reference}"));
+    shop.write("images.txt", &format!("oci:hello:1.0 {reference}\n"));
+    shop.good(create);
+    // A product and a channel where there are several.
+    shop.good("vendor trust set --product other");
+    let said = shop.run(create).remedy("E-USAGE", "product");
+    let option = said
+        .strip_prefix("say which one with ")
+        .unwrap()
+        .replace("NAME", "shop");
+    shop.good(&format!("{create} {option}"));
+    shop.good(&format!("{create} {option} --channel beta"));
+    let said = shop.run(&format!("{create} {option}")).remedy("E-USAGE", "channel");
+    let channel = said
+        .strip_prefix("say which one with ")
+        .unwrap()
+        .replace("NAME", "beta");
+    shop.good(&format!("{create} {option} {channel}"));
+}
+
+#[test]
+fn files_and_repositories_are_put_right_as_the_message_says() {
+    let shop = Workshop::new();
+    shop.write("a/Ä.txt", "a");
+    shop.write("b/x.txt", "b");
+    shop.write("c/x.txt", "c");
+    let release = |files: &str| format!("{HEAD}files: [{files}]\n");
+    // No name can be made of this one; and two have one.
+    let remedy = shop.build(&release("a/…")).remedy("E-USAGE", "value");
+    let entry = remedy.strip_prefix("give it one: ").unwrap().replace('…', "b/x.txt");
+    shop.build(&release(&entry)).succeeded();
+    let remedy = shop.build(&release("b/x.txt, c/x.txt")).remedy("E-USAGE", "value");
+    let entry = remedy.strip_prefix("give one of them another name: ").unwrap();
+    let entry = entry.replacen('…', "c/x.txt", 1).replace('…', "y.txt");
+    shop.build(&release(&format!("b/x.txt, {entry}")).replace("sequence: 1", "sequence: 2"))
+        .succeeded();
+    // A repository with nothing of a range, and with too much of it.
+    let mut image_set = ImageSet::default();
+    let image = image_set.image("linux/amd64", b"layer");
+    for n in 0..1001 {
+        image_set.tag(&format!("1.0.{n}"), &image);
+    }
+    let registry = TestRegistry::start(image_set, Behaviour::default());
+    let release = |more: &str| {
+        format!(
+            "{HEAD}repositories: [{{source: '{}', name: registry.test/shop/web, {more}}}]\n",
+            registry.image("")
+        )
+        .replace("sequence: 1", "sequence: 3")
+    };
+    let remedy = shop.build(&release("versions: '2'")).remedy("E-CONTENT", "missing");
+    assert_eq!(remedy, "correct tags or versions in the release file");
+    let remedy = shop.build(&release("versions: '1'")).remedy("E-LIMIT", "tags");
+    let key = remedy
+        .split(" or ")
+        .nth(1)
+        .unwrap()
+        .split(" beside")
+        .next()
+        .unwrap()
+        .replace("NUMBER", "2");
+    shop.build(&release(&format!("versions: '1', {key}"))).succeeded();
+    shop.build(&release("versions: '>=1, <1.0.2'").replace("sequence: 3", "sequence: 4"))
+        .succeeded();
 }

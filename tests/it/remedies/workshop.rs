@@ -48,9 +48,13 @@ impl Workshop {
     }
 
     /// As [`Workshop::run`], through a command that begins it.
-    pub(super) fn run_as(&self, mut command: Command, words: &str) -> Ran {
+    pub(super) fn run_as(&self, command: Command, words: &str) -> Ran {
+        self.run_plain(command, &format!("--format json {words}"))
+    }
+
+    /// Runs a command whose words say all.
+    pub(super) fn run_plain(&self, mut command: Command, words: &str) -> Ran {
         command
-            .args(["--format", "json"])
             .args(words.split_whitespace())
             .current_dir(self.0.path())
             .env_clear()

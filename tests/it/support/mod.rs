@@ -6,6 +6,8 @@ pub(crate) mod bundles;
 pub(crate) mod client;
 pub(crate) mod desired;
 pub(crate) mod disk;
+#[cfg(feature = "vendor")]
+pub(crate) mod docker_archive;
 pub(crate) mod image_set;
 pub(crate) mod in_process;
 pub(crate) mod jwt;

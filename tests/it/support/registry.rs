@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use base64::Engine as _;
 use rustls::pki_types::pem::PemObject as _;
@@ -33,6 +34,8 @@ pub(crate) enum Access {
 pub(crate) enum Fault {
     /// Another status, with `Retry-After`.
     Status(&'static str, u16, &'static str),
+    /// Another status, with `Retry-After` and a text.
+    Said(&'static str, u16, &'static str, &'static str),
     /// The connection ends after so many bytes of the body.
     Cut(&'static str, usize),
 }
@@ -48,6 +51,8 @@ pub(crate) struct Behaviour {
     pub(crate) faults: Vec<Fault>,
     /// Speaks TLS with the certificate for `localhost`.
     pub(crate) tls: bool,
+    /// Whose certificate a client must show, as PEM.
+    pub(crate) wants_certificate: Option<String>,
     /// Plain files beside the registry, by path: chart repositories.
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     /// Bytes sent in place of what a digest names.
@@ -60,6 +65,8 @@ pub(crate) struct Behaviour {
     pub(crate) listens_on: Option<&'static str>,
     /// Where the token endpoint sends those who ask it.
     pub(crate) token_redirect: Option<String>,
+    /// How many must ask for a tag that ends with `.0` at the same time before anybody is answered, but for `0.0`.
+    pub(crate) together: usize,
 }
 
 /// A running registry with one repository, `acme/app`.
@@ -72,6 +79,8 @@ struct Shared {
     image_set: ImageSet,
     behaviour: Mutex<Behaviour>,
     log: Mutex<Vec<String>>,
+    /// How many have asked for a manifest.
+    asking: (Mutex<usize>, Condvar),
 }
 
 struct Request {
@@ -85,11 +94,14 @@ impl TestRegistry {
     pub(crate) fn start(image_set: ImageSet, behaviour: Behaviour) -> Self {
         let listener = TcpListener::bind((behaviour.listens_on.unwrap_or("127.0.0.1"), 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let tls = behaviour.tls.then(tls_config);
+        let tls = behaviour
+            .tls
+            .then(|| tls_config(behaviour.wants_certificate.as_deref()));
         let shared = Arc::new(Shared {
             image_set,
             behaviour: Mutex::new(behaviour),
             log: Mutex::default(),
+            asking: (Mutex::default(), Condvar::new()),
         });
         let for_thread = Arc::clone(&shared);
         // The thread lives as long as the test process: it waits for connections that no longer come.
@@ -139,17 +151,23 @@ impl TestRegistry {
     }
 }
 
-fn tls_config() -> Arc<rustls::ServerConfig> {
+fn tls_config(client: Option<&str>) -> Arc<rustls::ServerConfig> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/tls/");
     let certificate = rustls::pki_types::CertificateDer::from_pem_file(format!("{folder}server.pem")).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::from_pem_file(format!("{folder}NOT-A-SECRET-server.key.pem")).unwrap();
-    Arc::new(
-        rustls::ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .unwrap(),
-    )
+    let builder = rustls::ServerConfig::builder();
+    let builder = match client {
+        None => builder.with_no_client_auth(),
+        Some(pem) => {
+            let mut roots = rustls::RootCertStore::empty();
+            let certificate = rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+            roots.add(certificate).unwrap();
+            let verifier = rustls::server::WebPkiClientVerifier::builder(Arc::new(roots));
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    Arc::new(builder.with_single_cert(vec![certificate], key).unwrap())
 }
 
 impl Shared {
@@ -162,12 +180,20 @@ impl Shared {
         let range = request.headers.get("range").cloned().unwrap_or_default();
         let line = format!("{} {} {range}", request.method, request.target);
         self.log.lock().unwrap().push(line.trim_end().to_owned());
+        if !self.are_together(&request.target) {
+            return;
+        }
         let fault = self.take_fault(&request.target);
         let (status, mut headers, body) = match &fault {
             Some(Fault::Status(_, status, after)) => (
                 *status,
                 vec![("Retry-After".to_owned(), (*after).to_owned())],
                 Vec::new(),
+            ),
+            Some(Fault::Said(_, status, after, text)) => (
+                *status,
+                vec![("Retry-After".to_owned(), (*after).to_owned())],
+                text.as_bytes().to_vec(),
             ),
             _ => self.answer(&request, address),
         };
@@ -189,10 +215,26 @@ impl Shared {
             .ok();
     }
 
+    /// Waits until as many ask as shall ask together; false when they do not.
+    fn are_together(&self, target: &str) -> bool {
+        let wanted = self.behaviour.lock().unwrap().together;
+        if wanted < 2 || !target.ends_with(".0") || target.ends_with("/manifests/0.0") {
+            return true;
+        }
+        let (count, came) = &self.asking;
+        let mut asking = count.lock().unwrap();
+        *asking += 1;
+        came.notify_all();
+        let (_asking, waited) = came
+            .wait_timeout_while(asking, Duration::from_secs(20), |asking| *asking < wanted)
+            .unwrap();
+        !waited.timed_out()
+    }
+
     fn take_fault(&self, target: &str) -> Option<Fault> {
         let mut behaviour = self.behaviour.lock().unwrap();
         let place = behaviour.faults.iter().position(|fault| match fault {
-            Fault::Status(text, ..) | Fault::Cut(text, _) => target.contains(text),
+            Fault::Status(text, ..) | Fault::Said(text, ..) | Fault::Cut(text, _) => target.contains(text),
         })?;
         Some(behaviour.faults.remove(place))
     }
@@ -251,6 +293,22 @@ impl Shared {
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         match rest.split_once('/') {
+            Some(("tags", "list")) => {
+                let tags: Vec<&String> = self.image_set.tags.keys().collect();
+                let last = query.strip_prefix("last=").unwrap_or_default();
+                let from = tags.iter().position(|tag| *tag == last).map_or(0, |at| at + 1);
+                // A few are on several pages, many on few.
+                let page = if tags.len() > 100 { 1000 } else { 2 };
+                let to = tags.len().min(from + page);
+                let more = (to < tags.len()).then(|| {
+                    header(
+                        "Link",
+                        &format!("</v2/acme/app/tags/list?last={}>; rel=\"next\"", tags[to - 1]),
+                    )
+                });
+                let body = json!({"name": "acme/app", "tags": &tags[from..to]}).to_string();
+                (200, more.into_iter().collect(), body.into_bytes())
+            }
             Some(("manifests", name)) => {
                 let found = match self.image_set.tags.get(name) {
                     Some(digest) => *digest,
@@ -326,7 +384,11 @@ fn read_request<S: Read>(stream: &mut BufReader<S>) -> Option<Request> {
     let mut line = String::new();
     stream.read_line(&mut line).ok()?;
     let mut words = line.split_whitespace();
-    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let (method, mut target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    // As a proxy is asked.
+    if let Some((_, path)) = target.strip_prefix("http://").and_then(|rest| rest.split_once('/')) {
+        target = format!("/{path}");
+    }
     let mut headers = BTreeMap::new();
     loop {
         let mut line = String::new();

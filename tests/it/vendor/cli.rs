@@ -43,6 +43,11 @@ impl CommandFolder {
     }
 
     pub(crate) fn run_as(&self, format: &str, arguments: &[&str]) -> Output {
+        self.run_with(format, &[], arguments)
+    }
+
+    /// With more in the environment.
+    pub(crate) fn run_with(&self, format: &str, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_airlock"))
             .args(["--format", format])
             .args(arguments)
@@ -52,6 +57,7 @@ impl CommandFolder {
             .env("HOME", self.folder.path())
             .env("DOCKER_CONFIG", self.path("docker"))
             .env("SOURCE_DATE_EPOCH", "1767225600")
+            .envs(environment.iter().copied())
             .output()
             .unwrap()
     }
@@ -66,15 +72,7 @@ impl CommandFolder {
 
     /// Runs a command that must be refused and returns class, code, and the whole event.
     pub(crate) fn refused(&self, arguments: &[&str]) -> (String, String, Value) {
-        let output = self.run(arguments);
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        let event: Value = text
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find(|event| event["event"] == "refused")
-            .unwrap_or_else(|| panic!("{arguments:?} was not refused\n{text}"));
-        assert_eq!(output.status.code().map(i64::from), event["exit"].as_i64());
-        assert!(output.stdout.is_empty(), "nothing is said as a result");
+        let event = refusal_of(&self.run(arguments));
         let word = |name: &str| event[name].as_str().unwrap().to_owned();
         (word("class"), word("code"), event.clone())
     }
@@ -98,7 +96,20 @@ impl CommandFolder {
     }
 }
 
-const CREATE: [&str; 8] = ["bundle", "create", "-f", "release.yaml", "-w", "w", "-o", "out.airlock"];
+/// The event of a command that was refused.
+pub(super) fn refusal_of(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let event: Value = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find(|event| event["event"] == "refused")
+        .unwrap_or_else(|| panic!("it was not refused\n{text}"));
+    assert_eq!(output.status.code().map(i64::from), event["exit"].as_i64());
+    assert!(output.stdout.is_empty(), "nothing is said as a result");
+    event
+}
+
+pub(super) const CREATE: [&str; 8] = ["bundle", "create", "-f", "release.yaml", "-w", "w", "-o", "out.airlock"];
 
 fn image_set() -> ImageSet {
     let mut image_set = ImageSet::default();

@@ -187,17 +187,10 @@ fn a_manifest_with_null_for_its_layers_is_carried_as_it_is() {
 fn kinds_of_sources_that_are_not_read_are_refused_by_name() {
     let mut shop = VendorFolder::new();
     for (source, says) in [
+        ("docker-daemon:acme/web:1", "write docker:acme/web:1"),
         (
-            "docker-archive:shop.tar",
-            "`skopeo copy docker-archive:shop.tar oci-archive:shop.tar.oci`",
-        ),
-        (
-            "docker-archive:shop.tar:acme/web:1",
-            "then write oci:shop.tar.oci:acme/web:1",
-        ),
-        (
-            "docker-daemon:acme/web:1",
-            "`skopeo copy docker-daemon:acme/web:1 oci-archive:image.oci`",
+            "containers-storage:acme/web:1",
+            "`skopeo copy containers-storage:acme/web:1 oci-archive:image.oci`",
         ),
         ("oci-archive:hello:1.0", "write oci:hello:1.0"),
     ] {

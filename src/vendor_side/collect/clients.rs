@@ -1,0 +1,116 @@
+//! Threads and HTTP clients, shared by everything that is fetched.
+//!
+//! Proxies are those of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), as other programs have them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::redirect::Attempt;
+use tokio::runtime::Runtime;
+
+use super::ca_files::certificates;
+use super::certs_d::HostCertificates;
+use super::registry_error::chain;
+use super::registry_options::RegistryOptions;
+use super::resolver::Resolver;
+use crate::domain::{Class, Error, Result};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long an answer may stand still.
+const READ_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// The clients of one kind of place.
+#[derive(Debug, Clone)]
+pub(super) struct Clients {
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) http: reqwest::Client,
+    /// Follows no redirect to another origin.
+    pub(super) tokens: reqwest::Client,
+}
+
+impl Clients {
+    /// Makes them.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE ca-file`, `client-certificate` and `tls`; `E-IO`.
+    pub(super) fn make(runtime: &Arc<Runtime>, options: &RegistryOptions, way: &Way) -> Result<Self> {
+        Ok(Self {
+            runtime: Arc::clone(runtime),
+            http: http(options, way, |_| true)?,
+            tokens: http(options, way, is_same_origin)?,
+        })
+    }
+}
+
+/// How a kind of hosts is reached.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Way {
+    /// Never through a proxy: that of the environment is for other machines.
+    pub(super) is_direct: bool,
+    /// Whom to trust, and what to show.
+    pub(super) certificates: HostCertificates,
+}
+
+/// Makes the threads that wait for the network.
+///
+/// # Errors
+///
+/// `E-IO` where none can be started.
+pub(super) fn runtime() -> Result<Arc<Runtime>> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("registry")
+        .enable_all()
+        .build()
+        .map(Arc::new)
+        .map_err(|error| Error::new(Class::Io, "io", format!("cannot start a thread: {error}")))
+}
+
+/// Makes a client that follows those redirects that `may` allows.
+fn http(options: &RegistryOptions, way: &Way, may: fn(&Attempt<'_>) -> bool) -> Result<reqwest::Client> {
+    // Another part of the process may have chosen a provider; one is as good as the other.
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let mut authorities = certificates(&options.ca_files)?;
+    authorities.extend(certificates(&way.certificates.authorities)?);
+    let redirect = reqwest::redirect::Policy::custom(move |attempt| {
+        let secure = attempt.previous().iter().any(|url| url.scheme() == "https");
+        if secure && attempt.url().scheme() != "https" {
+            attempt.error("a redirect leads from HTTPS to plain HTTP")
+        } else if attempt.previous().len() > 10 {
+            attempt.error("too many redirects")
+        } else if !may(&attempt) {
+            attempt.error("a redirect leads to another host than the one that credentials were sent to")
+        } else {
+            attempt.follow()
+        }
+    });
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("airlock/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .redirect(redirect)
+        .tls_certs_merge(authorities)
+        .dns_resolver(Arc::new(Resolver));
+    if way.is_direct {
+        builder = builder.no_proxy();
+    }
+    if let Some(identity) = way.certificates.identity()? {
+        builder = builder.identity(identity);
+    }
+    builder.build().map_err(|error| {
+        Error::new(
+            Class::Usage,
+            "tls",
+            format!("HTTPS cannot be set up: {}", chain(&error)),
+        )
+        .remedy("install ca-certificates, or check --ca-file")
+    })
+}
+
+fn is_same_origin(attempt: &Attempt<'_>) -> bool {
+    attempt
+        .previous()
+        .last()
+        .is_some_and(|before| before.origin() == attempt.url().origin())
+}
