@@ -52,10 +52,6 @@ struct Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Bytes,
-    #[cfg_attr(
-        not(feature = "vendor"),
-        expect(dead_code, reason = "the vendor's side counts things")
-    )]
     Things,
 }
 

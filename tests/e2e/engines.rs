@@ -1,11 +1,12 @@
 //! Images where people have them: in an engine, in what it saves, in podman's storage, in a registry that one must log in to.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::airlock::{Site, Vendor};
-use crate::clients::skopeo;
+use crate::airlock::{Site, Vendor, airlock};
+use crate::clients::{Docker, skopeo};
 use crate::images::push_fixtures;
 use crate::process::Program;
 use crate::registry::{PASSWORD, Registry, USER};
@@ -21,21 +22,7 @@ const NAME: &str = "e2e.acme.example/engine:1";
 pub(crate) fn engines_and_archives_are_sources(world: &World) -> Outcome {
     let dir = world.folder("engines")?;
     let (docker, podman) = (&world.docker, &world.podman);
-    let context = dir.join("context");
-    fs::create_dir(&context)?;
-    fs::copy("/bin/busybox", context.join("busybox"))?;
-    fs::write(context.join("says"), SAYS)?;
-    fs::write(
-        context.join("Dockerfile"),
-        "FROM scratch\nCOPY busybox /bin/busybox\nCOPY says /says\nHEALTHCHECK CMD [\"/bin/busybox\", \"true\"]\n\
-         ENTRYPOINT [\"/bin/busybox\", \"cat\", \"/says\"]\n",
-    )?;
-    docker.owns(NAME);
-    docker
-        .command()
-        .args(["build", "--quiet", "--network", "none", "--tag", NAME])
-        .arg(&context)
-        .ok()?;
+    build(docker, &dir, NAME)?;
     let id = docker
         .command()
         .args(["image", "inspect", "--format", "{{.Id}}", NAME])
@@ -99,6 +86,52 @@ pub(crate) fn engines_and_archives_are_sources(world: &World) -> Outcome {
     ensure(seen[0]["Healthcheck"]["Test"][1] == "/bin/busybox", || {
         format!("podman sees no health check: {}", seen[0])
     })
+}
+
+/// Makes the image in the engine, under a name.
+fn build(docker: &Docker, dir: &Path, name: &str) -> Outcome {
+    let context = dir.join("context");
+    fs::create_dir(&context)?;
+    fs::copy("/bin/busybox", context.join("busybox"))?;
+    fs::write(context.join("says"), SAYS)?;
+    fs::write(
+        context.join("Dockerfile"),
+        "FROM scratch\nCOPY busybox /bin/busybox\nCOPY says /says\nHEALTHCHECK CMD [\"/bin/busybox\", \"true\"]\n\
+         ENTRYPOINT [\"/bin/busybox\", \"cat\", \"/says\"]\n",
+    )?;
+    docker.owns(name);
+    docker
+        .command()
+        .args(["build", "--quiet", "--network", "none", "--tag", name])
+        .arg(&context)
+        .ok()?;
+    Ok(())
+}
+
+/// From nothing to a pull at the site: the six commands of the README, with an image of the engine.
+pub(crate) fn first_bundle_takes_six_commands(world: &World) -> Outcome {
+    const FIRST: &str = "e2e.acme.example/first:1";
+    let dir = world.folder("first")?;
+    let docker = &world.docker;
+    build(docker, &dir, FIRST)?;
+    let (workspace, bundle) = (dir.join("acme"), dir.join("first.airlock"));
+    airlock()
+        .args(["vendor", "init", "--vendor", "Acme GmbH", "--product", "acme-erp"])
+        .arg(&workspace)
+        .ok()?;
+    airlock()
+        .args(["bundle", "create", "--image", &format!("docker:{FIRST}"), "-w"])
+        .arg(&workspace)
+        .arg("-o")
+        .arg(&bundle)
+        .ok()?;
+    let site = Site::new(&dir, &workspace.join("root.json"))?;
+    site.imported(&bundle)?;
+    let server = site.serve()?;
+    let image = format!("{}/{FIRST}", server.host());
+    docker.pull(&image)?;
+    let printed = docker.run(&image)?;
+    ensure(printed == SAYS, || format!("it printed {printed:?}"))
 }
 
 /// Takes an image out of a registry with TLS and a password, with the login and the certificate where podman's users have them.

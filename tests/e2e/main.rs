@@ -125,6 +125,10 @@ const CASES: &[Case] = &[
         crossing::bundle_is_inspected_and_verified,
     ),
     (
+        "first_bundle_takes_six_commands",
+        engines::first_bundle_takes_six_commands,
+    ),
+    (
         "engines_and_archives_are_sources",
         engines::engines_and_archives_are_sources,
     ),

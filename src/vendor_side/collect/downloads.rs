@@ -15,13 +15,13 @@ use crate::panics::caught;
 use crate::stream::read_exact_or_end;
 
 /// Blobs that are on their way beside the one that is read.
-const AHEAD: usize = 6;
+const AHEAD: usize = 4;
 /// How far the list is looked through for them.
 const LOOKED: usize = 4 * AHEAD;
 /// Bytes of a part.
 const PART: usize = 1 << 18;
 /// Parts of a blob that wait.
-const WAITING: usize = 4;
+const WAITING: usize = 2;
 
 /// A blob, and where it is.
 type Place = (Digest, u64, Arc<dyn Origin>);
