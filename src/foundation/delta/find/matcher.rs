@@ -49,6 +49,8 @@ pub struct Matcher<'a> {
     tail_at: Place,
     script: Writer,
     prefix: Prefix,
+    /// Ranges of the records of the group under way that are complete.
+    ranges: usize,
 }
 
 impl std::fmt::Debug for Matcher<'_> {
@@ -75,7 +77,8 @@ impl<'a> Matcher<'a> {
             tail: 0,
             tail_at: Place { base: 0, offset: 0 },
             script: Writer::default(),
-            prefix: Prefix::default(),
+            prefix: Prefix::new(0),
+            ranges: 0,
         }
     }
 
@@ -112,12 +115,14 @@ impl<'a> Matcher<'a> {
 
     /// Returns what may stand in front of the literals that came since this was asked last: those of a record.
     pub fn prefix(&mut self) -> Vec<Stretch> {
-        std::mem::take(&mut self.prefix).ranges()
+        self.ranges = self.ranges.saturating_add(self.prefix.count());
+        std::mem::replace(&mut self.prefix, Prefix::new(self.ranges)).ranges()
     }
 
     /// Ends the group under way; the next one begins.
     pub fn group(&mut self) -> Group {
-        self.goes_on = false;
+        (self.goes_on, self.ranges) = (false, 0);
+        self.prefix = Prefix::new(0);
         Group(std::mem::take(&mut self.script))
     }
 

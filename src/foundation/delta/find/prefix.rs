@@ -5,17 +5,30 @@ use super::super::judge::RANGE_BYTES;
 
 /// Ranges in front of a record: more say little that the others did not.
 const RANGES: usize = 8_192;
+/// Ranges of all records of a group: a script has a bound.
+const OF_GROUP: usize = 48 << 10;
 /// Bytes between two ranges that are taken too, so that they are one.
 const BETWEEN: u64 = 256;
 
 /// The ranges of a record under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Prefix {
     ranges: Vec<Stretch>,
     bytes: u64,
+    /// Ranges that it may have.
+    most: usize,
 }
 
 impl Prefix {
+    /// One for a group whose records before have so many ranges.
+    pub(super) fn new(before: usize) -> Self {
+        Self {
+            ranges: Vec::new(),
+            bytes: 0,
+            most: OF_GROUP.saturating_sub(before).min(RANGES),
+        }
+    }
+
     /// Adds a stretch, less what is there of it, as far as there is room.
     pub(super) fn add(&mut self, stretch: Stretch) {
         let room = RANGE_BYTES.min(LITERAL_RECORD).saturating_sub(self.bytes);
@@ -35,11 +48,16 @@ impl Prefix {
             }
         }
         let length = stretch.length.min(room);
-        if length == 0 || self.ranges.len() >= RANGES {
+        if length == 0 || self.ranges.len() >= self.most {
             return;
         }
         self.ranges.push(Stretch { length, ..stretch });
         self.bytes = self.bytes.saturating_add(length);
+    }
+
+    /// How many ranges there are.
+    pub(super) fn count(&self) -> usize {
+        self.ranges.len()
     }
 
     /// Returns the ranges, in the order of the literals that they stand beside.
