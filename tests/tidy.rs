@@ -34,6 +34,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("store", 2),
     ("db", 2),
     ("media", 3),
+    ("extract", 3),
     ("vendor_side", 4),
     ("appliance", 4),
     ("config", 5),

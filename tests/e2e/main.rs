@@ -36,6 +36,7 @@ mod source;
 mod switching;
 mod transport;
 mod unit;
+mod ways_out;
 mod world;
 
 use std::error::Error;
@@ -183,6 +184,14 @@ const CASES: &[Case] = &[
         kubernetes::manifests_fit_the_published_schemas,
     ),
     ("helm_pulls_and_renders", kubernetes::helm_pulls_and_renders),
+    (
+        "layouts_are_read_by_other_tools",
+        ways_out::layouts_are_read_by_other_tools,
+    ),
+    (
+        "credentials_and_snippets_lead_engines_here",
+        ways_out::credentials_and_snippets_lead_engines_here,
+    ),
 ];
 
 fn main() -> ExitCode {

@@ -6,6 +6,7 @@
 //!                                           └─> registry, hub
 //! ```
 
+pub mod access;
 pub mod acknowledgement;
 mod audit_log;
 mod audit_package;
@@ -41,6 +42,7 @@ pub mod secret;
 mod served;
 mod set_aside;
 mod shared_hosts;
+pub mod snippets;
 mod state;
 pub mod status;
 mod status_key;

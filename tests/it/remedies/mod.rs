@@ -37,6 +37,7 @@ mod release_file;
 mod replaced;
 mod restore;
 mod rows;
+mod rows_out;
 mod server;
 mod site;
 mod source;

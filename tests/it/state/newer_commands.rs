@@ -75,6 +75,10 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
         ("secret set", vec!["API_KEY"]),
         ("secret generate", vec!["API_KEY", "--yes"]),
         ("secret forget", vec!["API_KEY", "--yes"]),
+        ("access add", vec!["ops", "--read", "crm/stable:*"]),
+        ("access list", vec![]),
+        ("access remove", vec!["ops"]),
+        ("snippet", vec!["docker"]),
     ];
     let mut known: BTreeSet<String> = lines.iter().map(|(command, _)| (*command).to_owned()).collect();
     // It makes a state folder, and refuses every one that is there.

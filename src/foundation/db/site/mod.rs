@@ -1,6 +1,7 @@
 //! `airlock.db`: trust, content, names, agents and evidence of a site. One transaction publishes a release ([`publish()`]), one
 //! makes it live ([`release::activate`]).
 
+pub mod access;
 pub mod acknowledgements;
 pub mod appliance;
 pub mod audit;

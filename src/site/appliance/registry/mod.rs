@@ -26,6 +26,7 @@ mod charts;
 mod content;
 mod foreign_json;
 mod homes;
+mod left_out;
 mod manifests;
 mod names;
 mod public;
@@ -42,5 +43,5 @@ pub use signed_charts::ChartIndex;
 pub use snapshot::Snapshot;
 pub use visible::Example;
 
-pub use crate::db::site::names::{Referrer, ReferrersPage};
+pub use crate::db::site::names::{Referrer, ReferrersPage, TagPage};
 pub use crate::store::BlobReader;
