@@ -34,12 +34,15 @@
 //! | 4 | `vendor_side` \| `appliance` | make bundles \| take them in and serve them; never one another |
 //! | 5 | `config` | the configuration file |
 //! | 5 | `http` | the only axum: `/v2/`, `/api/v1/` for agents, charts, health; TLS |
+//! | 5 | `edge` | what alone of a site may connect: copies into another registry |
 //! | 6 | `cli` | the only clap, the only printing |
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
 
 pub mod cli;
+#[cfg(feature = "edge")]
+pub mod edge;
 
 pub use airlock_foundation::{
     bundle, container, crypto, db, delta, domain, encoding, extract, inflate, media, package, panics, producer,

@@ -57,6 +57,8 @@ mod instant;
 mod ledger_answers;
 #[cfg(feature = "vendor")]
 mod ledger_papers;
+#[cfg(feature = "edge")]
+mod mirror;
 #[cfg(feature = "site")]
 mod notify;
 mod output_place;
@@ -226,6 +228,8 @@ enum Command {
     Access(access::AccessCommand),
     #[cfg(feature = "site")]
     Snippet(snippet::SnippetArgs),
+    #[cfg(feature = "edge")]
+    Mirror(mirror::MirrorArgs),
     #[cfg(feature = "site")]
     Serve(serve::ServeArgs),
     #[command(subcommand)]
@@ -298,6 +302,8 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Access(command) => access::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Snippet(args) => snippet::run(&args, ui),
+        #[cfg(feature = "edge")]
+        Command::Mirror(args) => mirror::run(&args, ui),
         #[cfg(feature = "site")]
         Command::Serve(args) => serve::run(args, ui),
         Command::Status(command) => status::run(&command, ui),

@@ -192,6 +192,10 @@ const CASES: &[Case] = &[
         "credentials_and_snippets_lead_engines_here",
         ways_out::credentials_and_snippets_lead_engines_here,
     ),
+    (
+        "live_content_is_copied_into_a_registry",
+        ways_out::live_content_is_copied_into_a_registry,
+    ),
 ];
 
 fn main() -> ExitCode {

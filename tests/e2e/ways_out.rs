@@ -1,4 +1,4 @@
-//! Ways out with the tools that people have: layouts that they read, engines that are told where to ask.
+//! Ways out with the tools that people have: layouts that they read, engines that are told where to ask, a registry that is filled.
 
 use std::fs;
 use std::io::Write as _;
@@ -217,4 +217,43 @@ fn snippet(plant: &Plant, engine: &str, secret: &str, dir: &Path) -> Outcome<Vec
         .iter()
         .map(|file| (text(file, "path"), text(file, "content")))
         .collect())
+}
+
+/// Debian's docker-registry takes everything that is live, and nothing a second time.
+pub(crate) fn live_content_is_copied_into_a_registry(world: &World) -> Outcome {
+    let dir = world.folder("mirror")?;
+    let hello = Hello::new(&dir)?;
+    let site = hello.site(&dir)?;
+    let config = dir.join("mirror.toml");
+    let host = world.plain.host();
+    fs::write(
+        &config,
+        format!("[mirror]\nregistry = \"{host}\"\nplain_http = true\nprefix = \"plant\"\nmap = [\"docker.io=hub\"]\n"),
+    )?;
+    let copy = || -> Outcome<Value> {
+        let mirror = airlock().args(["--format", "json", "mirror", "--config"]).arg(&config);
+        Ok(serde_json::from_str(&mirror.arg("--state").arg(&site.state).ok()?)?)
+    };
+    let first = copy()?;
+    ensure(first["tags"] == 2, || format!("{first}"))?;
+    for name in [
+        "plant/registry.acme.example/acme/hello:1.0",
+        "plant/hub/library/hello:1.0",
+    ] {
+        let raw = skopeo(&[
+            "inspect",
+            "--raw",
+            "--tls-verify=false",
+            &format!("docker://{host}/{name}"),
+        ])?;
+        let found = digest(raw.as_bytes());
+        ensure(found == hello.digest, || {
+            format!("{name} is {found} there, and was {}", hello.digest)
+        })?;
+    }
+    let again = copy()?;
+    ensure(
+        again["blobs"] == 0 && again["manifests"] == 0 && again["tags"] == 0,
+        || format!("{again}"),
+    )
 }

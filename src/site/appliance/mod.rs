@@ -28,6 +28,7 @@ mod instance_file;
 mod keys;
 pub mod live;
 mod marks;
+mod mirror_log;
 mod own_key;
 mod parts;
 mod pinning;

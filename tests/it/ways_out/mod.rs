@@ -4,6 +4,10 @@ mod access;
 mod diff;
 mod extract;
 mod extract_bases;
+#[cfg(feature = "edge")]
+mod mirror;
+#[cfg(feature = "edge")]
+mod push_registry;
 mod snippets;
 mod told;
 mod workbench;

@@ -91,7 +91,7 @@ fn nothing_is_said_of_the_length_of_what_the_client_has() {
 }
 
 /// An index of two platforms of which one is carried: its digest, and those of the two.
-fn partial(instance: &InProcessAppliance) -> (Vec<u8>, [Digest; 3]) {
+pub(super) fn partial(instance: &InProcessAppliance) -> (Vec<u8>, [Digest; 3]) {
     let mut blobs = BTreeMap::new();
     let mut put = |bytes: &[u8], media_type: &str| {
         blobs.insert(digest(bytes), bytes.to_vec());

@@ -28,6 +28,7 @@ mod foreign_json;
 mod homes;
 mod left_out;
 mod manifests;
+mod mirrored;
 mod names;
 mod public;
 mod resolve;
@@ -37,6 +38,7 @@ mod snapshot;
 mod visible;
 
 pub use content::{Found, Missing};
+pub use mirrored::{MirroredManifest, MirroredRepository};
 pub use names::{Asked, Reference};
 pub use service::Registry;
 pub use signed_charts::ChartIndex;
