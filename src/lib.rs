@@ -30,19 +30,23 @@
 //! | 1 | `confine` | gives up, for good, what a process never needs |
 //! | 2 | [`bundle`], [`package`], `store`, `db` | what a bundle says and carries; what a status package does; content on disk; SQL. None of them knows another |
 //! | 3 | `media` | files, folders and pipes that bundles come from and go to |
+//! | 3 | [`extract`] | a bundle unpacked into an OCI image layout |
 //! | 4 | `vendor_side` \| `appliance` | make bundles \| take them in and serve them; never one another |
 //! | 5 | `config` | the configuration file |
 //! | 5 | `http` | the only axum: `/v2/`, `/api/v1/` for agents, charts, health; TLS |
+//! | 5 | `edge` | what alone of a site may connect: copies into another registry |
 //! | 6 | `cli` | the only clap, the only printing |
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
 
 pub mod cli;
+#[cfg(feature = "edge")]
+pub mod edge;
 
 pub use airlock_foundation::{
-    bundle, container, crypto, db, delta, domain, encoding, inflate, media, package, panics, producer, protocol,
-    recipe, store, stream,
+    bundle, container, crypto, db, delta, domain, encoding, extract, inflate, media, package, panics, producer,
+    protocol, recipe, store, stream,
 };
 #[cfg(feature = "site")]
 pub use airlock_site::{appliance, config, confine, http};

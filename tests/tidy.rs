@@ -34,10 +34,12 @@ const LEVELS: &[(&str, u8)] = &[
     ("store", 2),
     ("db", 2),
     ("media", 3),
+    ("extract", 3),
     ("vendor_side", 4),
     ("appliance", 4),
     ("config", 5),
     ("http", 5),
+    ("edge", 5),
     ("cli", 6),
 ];
 
@@ -56,6 +58,7 @@ const BORDERS: &[(&str, &[&str])] = &[
             "src/vendor_side/collect/",
             "src/vendor_side/ledger/replay/",
             "src/cli/demo_agent.rs",
+            "src/edge/",
         ],
     ),
     ("argon2", &["src/site/appliance/fleet/"]),

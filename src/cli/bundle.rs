@@ -1,4 +1,4 @@
-//! `airlock bundle inspect|verify`: look at bundles; making and signing them are files of their own.
+//! `airlock bundle inspect|verify`: look at bundles; unpacking, comparing, making and signing them are files of their own.
 
 use std::path::{Path, PathBuf};
 
@@ -6,14 +6,13 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::bundle_bases::{BaseFiles, Verifying};
+use super::bundle_opening::{By, open_judged, opened_under, warn_unfinished};
 use super::file_kind::Door;
 use super::head_view::{describe, headline};
-use super::signature_file::read_signatures;
 use super::ui::{bytes, escape};
 use super::{Ui, bundle_desired, trust_file};
-use crate::bundle::{Head, OpenedBundle, read_desired};
-use crate::crypto::{Chain, RootDocument};
-use crate::domain::{Class, Clock as _, Digest, Error, Result, Step, SystemClock, Timestamp, counted, latest_issue};
+use crate::bundle::{OpenedBundle, read_desired};
+use crate::domain::{Class, Clock as _, Digest, Error, Result, SystemClock, Timestamp, counted};
 use crate::encoding::Encoding;
 use crate::media;
 
@@ -56,6 +55,8 @@ pub(super) enum BundleCommand {
         #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person)]
         at: Option<Timestamp>,
     },
+    Extract(super::bundle_extract::ExtractArgs),
+    Diff(super::bundle_diff::DiffArgs),
     #[cfg(feature = "vendor")]
     Sign(super::bundle_sign::SignArgs),
     /// Build and sign a bundle from a release file, or from a list of images
@@ -130,6 +131,8 @@ pub(super) fn run(command: &BundleCommand, ui: &mut Ui) -> Result<()> {
             base,
             at,
         } => verify(file, trust, (signatures, base), *at, ui),
+        BundleCommand::Extract(args) => super::bundle_extract::run(args, ui),
+        BundleCommand::Diff(args) => super::bundle_diff::run(args, ui),
         #[cfg(feature = "vendor")]
         BundleCommand::Sign(args) => super::bundle_sign::run(args, ui),
         #[cfg(feature = "vendor")]
@@ -213,16 +216,6 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
     ui.result(&value, human)
 }
 
-/// Says that a bundle is read as it was before a signing that did not end.
-fn warn_unfinished(source: &media::BundleSource, ui: &mut Ui) {
-    if let Some(old) = &source.old_head {
-        ui.warn(format_args!(
-            "signing was cut off: the bundle is read as it was before, from {}; sign it again before it is copied anywhere",
-            escape(&old.display().to_string())
-        ));
-    }
-}
-
 fn names(bundle: &crate::bundle::VerifiedBundle) -> Vec<String> {
     bundle
         .index()
@@ -242,67 +235,6 @@ fn encoded(bundle: &crate::bundle::VerifiedBundle) -> Vec<(crate::bundle::Blob, 
     index.blobs().iter().filter_map(encoded).collect()
 }
 
-/// Walks the links that a bundle carries from a pinned chain and verifies its head under the newest root.
-fn opened_under(opened: OpenedBundle, pinned: &Chain) -> Result<(crate::bundle::SignedBundle, Chain)> {
-    let (domain, links) = opened.links()?;
-    if domain != pinned.domain() {
-        return Err(Error::new(
-            Class::Trust,
-            "unknown-domain",
-            format!("the bundle belongs to the trust domain {domain}"),
-        )
-        .expected(pinned.domain().to_string())
-        .remedy("give the chain file of the vendor who made it")
-        .at(Step::X3));
-    }
-    let step = pinned.extend(&links);
-    if let Some(refusal) = step.refusal {
-        return Err(refusal.at(Step::X3));
-    }
-    Ok((opened.verify(&step.chain)?, step.chain))
-}
-
-/// When the bundle says that it was issued (X8), by the time that the person gave or the clock.
-fn check_issued(head: &Head, root: &RootDocument, now: Timestamp) -> Result<()> {
-    if head.issued_at > root.expires {
-        return Err(Error::new(
-            Class::Clock,
-            "issued-after-root",
-            format!(
-                "the bundle says it was issued at {}, after its root expires",
-                head.issued_at
-            ),
-        )
-        .expected(format!("a time before {}", root.expires))
-        .remedy("ask the vendor for a bundle with the right date"));
-    }
-    let latest = latest_issue(now, Timestamp::EPOCH);
-    if head.issued_at > latest {
-        return Err(Error::new(
-            Class::Clock,
-            "issued-ahead",
-            format!("the bundle says it was issued at {}, and it is {now}", head.issued_at),
-        )
-        .expected(format!("a time up to {latest}"))
-        .remedy("correct the clock, or ask the vendor whether the date is right and give it with --at"));
-    }
-    Ok(())
-}
-
-/// Expiry at a time that the person gave (X8): of the newest root first, then of the bundle.
-fn check_expiry(head: &Head, root: &RootDocument, at: Timestamp) -> Result<()> {
-    let (code, what, expired) = if root.expires <= at {
-        ("root", "the vendor's root", root.expires)
-    } else if head.expires <= at {
-        ("bundle", "the bundle", head.expires)
-    } else {
-        return Ok(());
-    };
-    Err(Error::new(Class::Expired, code, format!("{what} expired at {expired}"))
-        .expected(format!("an expiry after {at}"))
-        .remedy("ask the vendor for a newer bundle"))
-}
-
 fn verify(
     file: &Path,
     trust: &[PathBuf],
@@ -310,33 +242,13 @@ fn verify(
     at: Option<Timestamp>,
     ui: &mut Ui,
 ) -> Result<()> {
-    let chains = trust
-        .iter()
-        .map(|path| trust_file::read(path))
-        .collect::<Result<Vec<_>>>()?;
-    let mut signatures = Vec::new();
-    for path in detached {
-        signatures.extend(read_signatures(path)?);
-    }
-    // What judges a bundle needs no network: it gives the power up before it reads the first byte.
-    #[cfg(feature = "site")]
-    crate::confine::no_network()?;
-    let source = media::open(file, None)?;
-    warn_unfinished(&source, ui);
-    let opened = OpenedBundle::open(source.input)
-        .map_err(|error| Door::BUNDLE.told(error, file))?
-        .with_signatures(signatures);
-    let (domain, _) = opened.links()?;
-    let chain = chains.iter().find(|chain| chain.domain() == domain).or(chains.first());
-    let chain = chain.ok_or_else(|| Error::new(Class::Usage, "trust", "no chain file was given"))?;
-    let (signed, chain) = opened_under(opened, chain)?;
-    let (head, digest) = (signed.head().clone(), signed.head_digest());
-    check_issued(&head, chain.newest(), at.unwrap_or_else(|| SystemClock.now())).map_err(|error| error.at(Step::X8))?;
-    if let Some(at) = at {
-        check_expiry(&head, chain.newest(), at).map_err(|error| error.at(Step::X8))?;
-    }
-    signed.approvals()?;
-    let bundle = signed.read_index(|_, _| Ok(()))?;
+    let by = By {
+        trust,
+        signatures: detached,
+        at,
+    };
+    let (bundle, chain) = open_judged(file, by, ui)?;
+    let (head, digest) = (bundle.head().clone(), bundle.head_digest());
     let (total, needs) = (bundle.total_bytes(), bundle.index().needs().len());
     let needed_bytes = bundle
         .index()

@@ -2,6 +2,8 @@
 //!
 //! Data goes to stdout (`--format human|json`), talk to stderr. Every subcommand is a file with its `Args` and its `run`.
 
+#[cfg(feature = "site")]
+mod access;
 mod advice;
 #[cfg(feature = "site")]
 mod approval_rule;
@@ -14,6 +16,10 @@ mod bundle_bases;
 #[cfg(feature = "vendor")]
 mod bundle_create;
 mod bundle_desired;
+mod bundle_diff;
+mod bundle_diff_targets;
+mod bundle_extract;
+mod bundle_opening;
 #[cfg(feature = "vendor")]
 mod bundle_plan;
 #[cfg(feature = "vendor")]
@@ -53,6 +59,8 @@ mod instant;
 mod ledger_answers;
 #[cfg(feature = "vendor")]
 mod ledger_papers;
+#[cfg(feature = "edge")]
+mod mirror;
 #[cfg(feature = "site")]
 mod notify;
 mod output_place;
@@ -81,6 +89,8 @@ mod signature_file;
 mod site_keys_file;
 #[cfg(feature = "site")]
 mod site_view;
+#[cfg(feature = "site")]
+mod snippet;
 #[cfg(feature = "site")]
 mod state_folder;
 mod status;
@@ -218,6 +228,13 @@ enum Command {
     #[command(subcommand)]
     Secret(secret::SecretCommand),
     #[cfg(feature = "site")]
+    #[command(subcommand)]
+    Access(access::AccessCommand),
+    #[cfg(feature = "site")]
+    Snippet(snippet::SnippetArgs),
+    #[cfg(feature = "edge")]
+    Mirror(mirror::MirrorArgs),
+    #[cfg(feature = "site")]
     Serve(serve::ServeArgs),
     #[command(subcommand)]
     Status(status::StatusCommand),
@@ -285,6 +302,12 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Target(command) => target::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Secret(command) => secret::run(&command, ui),
+        #[cfg(feature = "site")]
+        Command::Access(command) => access::run(&command, ui),
+        #[cfg(feature = "site")]
+        Command::Snippet(args) => snippet::run(&args, ui),
+        #[cfg(feature = "edge")]
+        Command::Mirror(args) => mirror::run(&args, ui),
         #[cfg(feature = "site")]
         Command::Serve(args) => serve::run(args, ui),
         Command::Status(command) => status::run(&command, ui),

@@ -25,11 +25,11 @@ use crate::appliance::Authority;
 use crate::appliance::acknowledgement::Standing;
 use crate::appliance::fleet::Hub;
 use crate::appliance::live::Live;
-use crate::appliance::registry::{Example, Registry};
+use crate::appliance::registry::{Asked, Example, Reference, Registry, Snapshot};
 use crate::appliance::status::StatusBuffer;
 use crate::config::Config;
 use crate::confine;
-use crate::domain::{Class, Error, Result, shown};
+use crate::domain::{Class, Error, RepositoryName, Result, Scope, Tag, shown};
 use crate::http::{AgentsAddress, ReadPolicy, Server, Services};
 
 /// Serve the live releases: registry, agents, health
@@ -143,7 +143,8 @@ impl Way {
             options += &format!("--cacert {} ", quoted(&certificate.display().to_string()));
         }
         if self.is_asked {
-            options += "-u TARGET:SECRET ";
+            // It asks for the credential.
+            options += "-u me ";
         }
         options
     }
@@ -171,13 +172,25 @@ fn introduce(registry: &Registry, agents: &AgentsAddress, way: &Way, ui: &mut Ui
         }
     };
     let curl = way.curl();
-    if example.is_some() && way.is_asked {
-        ui.say(format_args!(
-            "reading takes the UUID and the secret of a target (`airlock target secret TARGET` gives a new one): docker login {host}"
-        ));
-    }
     if example.is_some() && way.authority.is_some() {
-        ui.say("a machine trusts this appliance by what `airlock target connect TARGET --mirrors RUNTIME` prints");
+        ui.say("a machine trusts this appliance by what `airlock snippet docker` prints: pipe it into `sudo sh` there (also containerd, k3s, rke2, podman, crio, helm)");
+    }
+    let scope = match &example {
+        Some(Example::Image(repository, tag) | Example::Chart(repository, tag)) if way.is_asked => {
+            scope_of(registry, &snapshot, (repository, tag))
+        }
+        _ => None,
+    };
+    if let Some(scope) = scope {
+        // Another vendor may have a product of this name.
+        let whose = scope.domain.to_hex();
+        let whose = whose.get(..8).unwrap_or_default();
+        ui.say(format_args!(
+            "reading takes a credential; to make one for everything of {scope}: `airlock access add me --read '{whose}/{scope}:*'`"
+        ));
+        ui.say(format_args!(
+            "     then log in with what it prints: docker login {host} -u me"
+        ));
     }
     match example {
         Some(Example::Image(repository, tag)) => {
@@ -204,6 +217,18 @@ fn introduce(registry: &Registry, agents: &AgentsAddress, way: &Way, ui: &mut Ui
         None => ui.say("nothing is live yet: `airlock import FILE` brings a bundle in; this server notices by itself"),
     }
     Ok(())
+}
+
+/// Finds whose clients are answered under a name.
+fn scope_of(registry: &Registry, snapshot: &Snapshot, (repository, tag): (&RepositoryName, &Tag)) -> Option<Scope> {
+    let asked = Asked {
+        name: repository.as_str().to_owned(),
+        namespace: None,
+    };
+    let reference = Reference::Tag(tag.clone());
+    let mut scopes = snapshot.active().map(|release| release.scope.clone());
+    // What cannot be read now is told elsewhere.
+    scopes.find(|scope| matches!(registry.find(&snapshot.view(scope), &asked, &reference), Ok(Ok(_))))
 }
 
 fn start_log(format: Format) -> Result<()> {

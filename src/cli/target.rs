@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::confirm::confirm;
 use super::site_view::ConfigArgs;
+use super::snippet::EngineName;
 use super::state_folder::StateArgs;
 use super::target_find::{chosen, find, report_target};
 use super::ui::escape;
-use super::{Ui, target_away, target_free, target_list, target_watch};
-use crate::appliance::fleet::{Check, Hub, MirrorFile, Removal, Runtime, SecretView, TargetChoice, TargetView};
+use super::{Ui, snippet, target_away, target_free, target_list, target_watch};
+use crate::appliance::fleet::{Check, Hub, Removal, SecretView, TargetChoice, TargetView};
 use crate::appliance::live::Live;
 use crate::appliance::secret::Needed;
 use crate::domain::{Class, Error, Result};
@@ -176,9 +177,9 @@ pub(super) struct ConnectArgs {
     #[arg(long, conflicts_with = "secret_stdin")]
     new_secret: bool,
     /// Print a script that puts the files on a host by which its engine trusts this appliance, and finds in it what is called
-    /// by other names; touches no secret
-    #[arg(long, value_enum, value_name = "RUNTIME", conflicts_with_all = ["secret_stdin", "new_secret"])]
-    mirrors: Option<RuntimeName>,
+    /// by other names; touches no secret. `airlock snippet` prints the same for everything that is live
+    #[arg(long, value_enum, value_name = "ENGINE", conflicts_with_all = ["secret_stdin", "new_secret"])]
+    mirrors: Option<EngineName>,
     /// Print the manifest itself in place of the command, to be carried to a host by hand
     #[arg(long, conflicts_with = "mirrors")]
     manifest: bool,
@@ -188,13 +189,6 @@ pub(super) struct ConnectArgs {
 
 /// What became of a target that shall come back.
 const RESTORED: [&str; 2] = ["is back", "is here: it was not taken away"];
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum RuntimeName {
-    Docker,
-    Containerd,
-    K3s,
-}
 
 /// Which appliance.
 #[derive(Debug, Args)]
@@ -318,8 +312,9 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
 fn connect(args: &ConnectArgs, ui: &mut Ui) -> Result<()> {
     let hub = args.place.hub_as_served(ui)?;
     let target = find(&hub, &args.target)?;
-    if let Some(runtime) = args.mirrors {
-        return mirrors(&hub, &target, runtime, ui);
+    if let Some(engine) = args.mirrors {
+        let snippet = hub.snippet(&target.id, engine.into())?;
+        return snippet::print(&snippet, json!({"target": target.id}), ui);
     }
     // Before anything is issued: a target that cannot be installed keeps its secret.
     hub.check_installable(&target.id)?;
@@ -410,44 +405,4 @@ fn given(hub: &Hub, target: &TargetView) -> Result<Zeroizing<String>> {
             "too many secrets are being checked",
         )),
     }
-}
-
-fn mirrors(hub: &Hub, target: &TargetView, runtime: RuntimeName, ui: &mut Ui) -> Result<()> {
-    let runtime = match runtime {
-        RuntimeName::Docker => Runtime::Docker,
-        RuntimeName::Containerd => Runtime::Containerd,
-        RuntimeName::K3s => Runtime::K3s,
-    };
-    let files = hub.mirror_files(&target.id, runtime)?;
-    match runtime {
-        Runtime::Docker => ui.say("docker reads these files for every pull; nothing needs a restart"),
-        Runtime::Containerd => {
-            ui.say("containerd must be told of its folder once: config_path = \"/etc/containerd/certs.d\"");
-        }
-        Runtime::K3s => ui.say("k3s reads these files when it starts"),
-    }
-    ui.say("a file that stands there with other words is kept beside the new one, as FILE.before-TIME: bring over what it says of others");
-    let listed: Vec<_> = files
-        .iter()
-        .map(|file| json!({"path": file.path, "content": file.content}))
-        .collect();
-    let script: Vec<String> = files.iter().map(here_document).collect();
-    ui.result(&json!({"target": target.id, "files": listed}), script.join(""))
-}
-
-/// Puts a file in its place, and keeps one that says something else. Paths and contents come from hosts, addresses and PEM, which have no
-/// quotes in their alphabets.
-fn here_document(file: &MirrorFile) -> String {
-    let (path, content) = (&file.path, &file.content);
-    let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
-    format!(
-        "mkdir -p '{folder}' || exit\n\
-         cat > '{path}.airlock-new' <<'AIRLOCK_FILE' || exit\n{content}AIRLOCK_FILE\n\
-         if [ -e '{path}' ] && ! cmp -s '{path}.airlock-new' '{path}'; then\n  \
-         kept='{path}'.before-$(date -u +%Y%m%dT%H%M%SZ)-$$\n  \
-         cp -p '{path}' \"$kept\" || exit\n  \
-         echo \"{path} said something else: that is kept as $kept\" >&2\n\
-         fi\n\
-         mv -f '{path}.airlock-new' '{path}' || exit\n"
-    )
 }

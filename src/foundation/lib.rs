@@ -9,6 +9,7 @@ pub mod db;
 pub mod delta;
 pub mod domain;
 pub mod encoding;
+pub mod extract;
 pub mod inflate;
 mod leb128;
 pub mod media;

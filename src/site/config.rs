@@ -4,12 +4,15 @@
 #![doc = include_str!("config.toml")]
 //! ```
 
+mod mirror;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use self::mirror::MirrorTable;
 use crate::appliance::SharedHosts;
 use crate::appliance::export::{ExportSettings, Profile};
 use crate::appliance::status::Quota;
@@ -17,6 +20,8 @@ use crate::domain::{Class, Error, Name, Result, is_host, limits};
 use crate::http::{AgentSettings, Limits, Network, OwnCertificate, ReadPolicy, Settings, TlsSettings};
 use crate::package::{Shows, Switch};
 use crate::stream::{open_named, read_bounded};
+
+pub use mirror::MirrorSettings;
 
 /// Where the configuration is when nothing else is said.
 pub const DEFAULT_PATH: &str = "/etc/airlock/airlock.toml";
@@ -45,6 +50,8 @@ pub struct Config {
     pub accept: Vec<(Name, Name)>,
     /// What status packages show, who approves them, how large they may become.
     pub export: ExportSettings,
+    /// The registry that `airlock mirror` fills.
+    pub mirror: MirrorSettings,
 }
 
 /// What happens to a release after its import.
@@ -69,6 +76,7 @@ struct Document {
     registry: RegistryTable,
     status: StatusTable,
     export: ExportTable,
+    mirror: MirrorTable,
     limits: LimitsTable,
 }
 
@@ -289,6 +297,7 @@ impl Config {
                 .map(|text| accepted(text, place))
                 .collect::<Result<_>>()?,
             export: export(file.export, place)?,
+            mirror: file.mirror.read(place)?,
         })
     }
 }
@@ -306,6 +315,7 @@ impl Default for Document {
             registry: RegistryTable::default(),
             status: StatusTable::default(),
             export: ExportTable::default(),
+            mirror: MirrorTable::default(),
             limits: LimitsTable::default(),
         }
     }
@@ -421,7 +431,8 @@ mod tests {
             said += &format!("{}\n", key.unwrap_or(line));
         }
         let config = parse(&said).unwrap();
-        assert!(count == 6 && config.server.tls.own.is_some() && config.server.agents.address.is_some());
+        assert!(count == 11 && config.server.tls.own.is_some() && config.server.agents.address.is_some());
+        assert!(config.mirror.registry.is_some() && config.mirror.prefix.is_some());
     }
 
     /// `airlock serve --help` shows it, and breaks what is wider than a terminal: the rest would be no comment.

@@ -38,6 +38,7 @@ mod source;
 mod switching;
 mod transport;
 mod unit;
+mod ways_out;
 mod world;
 
 use std::error::Error;
@@ -201,6 +202,18 @@ const CASES: &[Case] = &[
         kubernetes::manifests_fit_the_published_schemas,
     ),
     ("helm_pulls_and_renders", kubernetes::helm_pulls_and_renders),
+    (
+        "layouts_are_read_by_other_tools",
+        ways_out::layouts_are_read_by_other_tools,
+    ),
+    (
+        "credentials_and_snippets_lead_engines_here",
+        ways_out::credentials_and_snippets_lead_engines_here,
+    ),
+    (
+        "live_content_is_copied_into_a_registry",
+        ways_out::live_content_is_copied_into_a_registry,
+    ),
 ];
 
 fn main() -> ExitCode {

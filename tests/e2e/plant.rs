@@ -131,6 +131,20 @@ impl Plant {
         Ok(serde_json::from_str(&said)?)
     }
 
+    /// As [`Self::ask`], with something to read.
+    pub(crate) fn ask_with(&self, words: &[&str], stdin: fs::File) -> Outcome<Value> {
+        let said = airlock()
+            .args(["--format", "json"])
+            .args(words)
+            .arg("--config")
+            .arg(&self.config)
+            .arg("--state")
+            .arg(&self.site.state)
+            .stdin(stdin)
+            .ok()?;
+        Ok(serde_json::from_str(&said)?)
+    }
+
     /// A new secret of a target, and the target's id.
     pub(crate) fn secret(&self, target: &str) -> Outcome<(String, String)> {
         let said: Value = serde_json::from_str(

@@ -27,6 +27,7 @@
 //! | `remedies` | what every message says to do, done to the letter |
 //! | `replay` | what sites told, into a hub that keeps the recorded contract |
 //! | `streams` | what a vendor may learn: stream logs, receipts, instances, enrolments |
+//! | `ways_out` | bundles unpacked and compared, snippets, copies into other registries |
 //! | `support` | what they share |
 #![allow(
     clippy::unwrap_used,
@@ -77,3 +78,4 @@ mod support;
 #[cfg(feature = "vendor")]
 mod vendor;
 mod walls;
+mod ways_out;

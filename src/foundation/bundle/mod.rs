@@ -16,12 +16,14 @@
     allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")
 )]
 
+mod absent_lines;
 mod bases;
 mod check_only;
 mod chosen;
 mod content;
 pub mod desired;
 mod desired_alone;
+mod early;
 mod emulators;
 mod feature;
 mod graph;
@@ -46,10 +48,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use absent_lines::absent_lines;
 pub use check_only::CheckOnly;
 pub use chosen::RestoredSink;
 pub use content::{BlobSource, BundleContent};
 pub use desired_alone::{read_desired, read_graph};
+pub use early::{EarlyContent, ManifestParts, read_early};
 pub use feature::Feature;
 pub use graph::{Graph, Referrer};
 pub use head::{DocumentEntry, Head};

@@ -72,7 +72,7 @@ pub(crate) use chunk::{Chunk, check_chunks};
 pub(crate) use cut::{Payload, PayloadBlob};
 pub(crate) use decode::read_payload;
 pub(crate) use encode::{ChunkEncoder, write_chunk, write_payload};
-pub(crate) use entry::{END_BYTES, entry_bytes};
+pub(crate) use entry::{BLOCK, END_BYTES, entry_bytes, header, padding};
 pub use expanded::zstd_reader;
 pub(crate) use format_lines::format_lines;
 pub(crate) use frame::stated_size;

@@ -5,7 +5,9 @@ use std::str::FromStr as _;
 use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef};
 
-use crate::domain::{Digest, FixId, Hash, InstanceId, Name, RepositoryName, SecretName, SiteId, Tag, Timestamp, Uuid};
+use crate::domain::{
+    Digest, FixId, Hash, InstanceId, Name, RepositoryName, RepositoryPattern, SecretName, SiteId, Tag, Timestamp, Uuid,
+};
 
 impl ToSql for Hash {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -83,4 +85,13 @@ macro_rules! text_columns {
     )*};
 }
 
-text_columns!(FixId, InstanceId, Name, RepositoryName, SecretName, SiteId, Tag);
+text_columns!(
+    FixId,
+    InstanceId,
+    Name,
+    RepositoryName,
+    RepositoryPattern,
+    SecretName,
+    SiteId,
+    Tag
+);

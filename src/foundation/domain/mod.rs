@@ -30,7 +30,7 @@ pub use digest::{Digest, Hash, ParseDigestError};
 pub use doubt::Doubt;
 pub use error::{Class, Error, Result};
 pub use names::is_host;
-pub use names::{FixId, InstanceId, Name, ParseNameError, RepositoryName, SecretName, SiteId, Tag};
+pub use names::{FixId, InstanceId, Name, ParseNameError, RepositoryName, RepositoryPattern, SecretName, SiteId, Tag};
 pub use natural::natural;
 pub use problem::Problem;
 pub use release::{Audience, Codec, ContentItem, Counter, DocumentType, Scope};

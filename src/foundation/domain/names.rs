@@ -177,6 +177,29 @@ text_type!(
     }
 );
 
+text_type!(
+    /// Repositories that a credential may read: one by its whole name, all below a host or path (`registry.example/erp/*`), or all (`*`).
+    RepositoryPattern,
+    "a repository HOST/PATH, all below a host or path as in HOST/PATH/*, or * for all",
+    |text| {
+        let is_repository = |text: &str| text.parse::<RepositoryName>().is_ok();
+        match text.strip_suffix("/*") {
+            Some(below) => is_host(below) || is_repository(below),
+            None => text == "*" || is_repository(text),
+        }
+    }
+);
+
+impl RepositoryPattern {
+    /// Whether a repository is one of them.
+    pub fn admits(&self, repository: &RepositoryName) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(below) => repository.as_str().starts_with(below),
+            None => self.0 == repository.as_str(),
+        }
+    }
+}
+
 impl RepositoryName {
     /// Makes the name of a repository path under a host.
     pub fn under(host: &str, path: &str) -> Result<Self, ParseNameError> {
@@ -232,6 +255,38 @@ fn is_path_component(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_admit_whole_names_or_what_lies_below() {
+        for (pattern, name, admitted) in [
+            ("*", "docker.io/library/postgres", true),
+            ("docker.io/*", "docker.io/library/postgres", true),
+            ("docker.io/library/*", "docker.io/library/postgres", true),
+            ("docker.io/library/postgres", "docker.io/library/postgres", true),
+            ("docker.io/library/postgres", "docker.io/library/postgres2", false),
+            ("docker.io/lib/*", "docker.io/library/postgres", false),
+            ("docker.io/library/postgres/*", "docker.io/library/postgres", false),
+            ("quay.io/*", "docker.io/library/postgres", false),
+        ] {
+            let (pattern, name): (RepositoryPattern, RepositoryName) =
+                (pattern.parse().unwrap(), name.parse().unwrap());
+            assert_eq!(pattern.admits(&name), admitted, "{pattern} {name}");
+        }
+        for bad in [
+            "",
+            "/*",
+            "**",
+            "erp/*",
+            "docker.io",
+            "docker.io/",
+            "docker.io/li*",
+            "*/postgres",
+            "docker.io/*/a",
+            "A.io/*",
+        ] {
+            assert!(bad.parse::<RepositoryPattern>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn repository_names() {

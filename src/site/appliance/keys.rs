@@ -24,6 +24,7 @@ const TOKEN_KEY_LOST: &str = "end airlock serve, then put a whole copy of the st
 pub(super) struct Keys {
     tokens: Zeroizing<[u8; 32]>,
     secrets: Zeroizing<[u8; 32]>,
+    access: Zeroizing<[u8; 32]>,
     /// Only for this run: what was tried in vain is remembered under it.
     attempts: Zeroizing<[u8; 32]>,
 }
@@ -52,6 +53,7 @@ impl Keys {
         Ok(Self {
             tokens: Zeroizing::new(mac(&key, &[b"airlock-token-v1"])),
             secrets: Zeroizing::new(mac(&key, &[b"airlock-target-secret-v1"])),
+            access: Zeroizing::new(mac(&key, &[b"airlock-access-secret-v1"])),
             attempts,
         })
     }
@@ -69,6 +71,11 @@ impl Keys {
     /// Returns what is kept of a secret.
     pub(super) fn secret_mac(&self, target: &Uuid, secret: &str) -> Hash {
         Hash(mac(&self.secrets, &[target.as_bytes(), secret.as_bytes()]))
+    }
+
+    /// Returns what is kept of the secret of somebody who is no agent: found by it, whatever name is shown with it.
+    pub(super) fn access_mac(&self, secret: &str) -> Hash {
+        Hash(mac(&self.access, &[secret.as_bytes()]))
     }
 
     /// Returns what is remembered of an attempt.

@@ -6,6 +6,7 @@
 //!                                           └─> registry, hub
 //! ```
 
+pub mod access;
 pub mod acknowledgement;
 mod audit_log;
 mod audit_package;
@@ -27,6 +28,7 @@ mod instance_file;
 mod keys;
 pub mod live;
 mod marks;
+mod mirror_log;
 mod own_key;
 mod parts;
 mod pinning;
@@ -41,6 +43,7 @@ pub mod secret;
 mod served;
 mod set_aside;
 mod shared_hosts;
+pub mod snippets;
 mod state;
 pub mod status;
 mod status_key;

@@ -13,7 +13,7 @@ use std::{convert::Infallible, net::SocketAddr};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Response, header};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::connection::{Connection, ConnectionControl, FileQueue, Socket, set_up};
+use super::farewell::Farewells;
 use super::oci_error::OciError;
 use super::peer::{Local, OverTls, Peer, Remote};
 use super::seats::{Acquaintance, Seat, SeatActivity, Seats};
@@ -48,6 +49,7 @@ pub(super) struct Acceptor {
     /// For a listener of HTTPS.
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) seats: Seats,
+    pub(super) farewells: Farewells,
     pub(super) limits: Limits,
     /// How long a connection is idle before it rests.
     pub(super) rest: Duration,
@@ -85,11 +87,13 @@ impl Acceptor {
             match accepted {
                 Ok((socket, remote)) => {
                     panics::point("accept");
-                    // Without a seat a connection is closed at once: that costs the client more than the server.
-                    if let Some(seat) = self.seats.take(Peer::of(remote)) {
-                        // In a box: what is handed on by value is kept twice by whoever takes it.
-                        let served = Box::pin(self.clone().serve(socket, remote, seat));
-                        self.tracker.spawn(caught_future("connection", served));
+                    match self.seats.take(Peer::of(remote)) {
+                        Some(seat) => {
+                            // In a box: what is handed on by value is kept twice by whoever takes it.
+                            let served = Box::pin(self.clone().serve(socket, remote, seat));
+                            self.tracker.spawn(caught_future("connection", served));
+                        }
+                        None => self.farewells.say(socket, remote, self.tls.as_ref(), &self.tracker),
                     }
                 }
                 Err(error) => {
@@ -266,6 +270,11 @@ impl Arrival {
         } else {
             self.route(router, request).await
         };
+        let mut response = response;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // It would be the length of what the client has, and not that of this answer (RFC 9110, 8.6).
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+        }
         response.map(|body| Body::new(SentBody::new(body, at_work)))
     }
 

@@ -1,7 +1,6 @@
 //! Connections that a handler takes over: they keep their slot, and the server's end is theirs.
 
 use axum::extract::Request;
-use axum::http::StatusCode;
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
@@ -46,6 +45,7 @@ impl Served {
                 .route("/unread", post(unread)),
             tls: None,
             seats: Seats::new(&limits),
+            farewells: Farewells::new(),
             limits,
             // Between any two requests.
             rest: Duration::from_millis(1),
@@ -164,7 +164,8 @@ async fn an_upgraded_connection_keeps_its_slot_until_it_ends() {
     let served = Served::start().await;
     let mut stream = served.upgraded().await;
     exchange(&mut stream, "one").await;
-    assert_eq!(served.request(PLAIN).await.1, "", "there is no second slot");
+    let told = served.request(PLAIN).await.1;
+    assert!(told.starts_with("HTTP/1.1 503 "), "there is no second slot: {told}");
     // HTTP's bounds in time are no longer its own.
     tokio::time::sleep(Duration::from_millis(300)).await;
     exchange(&mut stream, "two").await;

@@ -1,6 +1,7 @@
 //! What a request may read from the registry (D18, D19; threat model R07 to R10, R13).
 //!
 //! - Who shows an agent's token sees what that agent's product holds, in every mode and from anywhere.
+//! - Who shows a credential that this site gave out sees the repositories and scopes that it names ([`appliance::access`](crate::appliance::access)).
 //! - Who shows nothing sees everything where the policy names its address, and nothing elsewhere. What a proxy passed on comes from
 //!   nowhere that a policy could name, whatever the proxy says (R15).
 //! - Agent and autoheal images are for everybody, by digest: engines pull them before there is a token. Neither tags nor lists of their
@@ -19,6 +20,7 @@ use super::credentials::{Credentials, credentials};
 use super::oci_error::OciError;
 use super::peer::{Forwarded, Remote};
 use super::seats::Acquaintance;
+use crate::appliance::access::Reader;
 use crate::appliance::fleet::Identity;
 use crate::appliance::registry::{Asked, Snapshot};
 
@@ -29,6 +31,8 @@ pub(super) enum Access {
     Everything,
     /// An agent, or an engine with its credentials.
     Agent(Arc<Identity>),
+    /// Somebody with a credential that this site gave out.
+    Reader(Arc<Reader>),
     /// Somebody who may read what is public.
     Public,
 }
@@ -36,8 +40,8 @@ pub(super) enum Access {
 /// The content that a request is answered from.
 #[derive(Debug, Clone)]
 pub(super) struct VisibleContent {
-    /// Asked first; nothing for who may read only what is public.
-    pub(super) own: Option<Arc<Snapshot>>,
+    /// Asked first, one after the other; none for who may read only what is public.
+    pub(super) own: Vec<Arc<Snapshot>>,
     /// Where public content is looked for when that has nothing.
     pub(super) public: Option<Arc<Snapshot>>,
 }
@@ -59,11 +63,14 @@ impl App {
         };
         match credentials(request.headers()) {
             Credentials::Password(token) => {
-                let identity = hub.identify(&token).ok_or(OciError::UNAUTHORIZED)?;
+                let access = match hub.identify(&token) {
+                    Some(identity) => Access::Agent(identity),
+                    None => Access::Reader(hub.reader(&token).ok_or(OciError::UNAUTHORIZED)?),
+                };
                 if let Some(acquaintance) = request.extensions().get::<Acquaintance>() {
                     acquaintance.note();
                 }
-                Ok(Access::Agent(identity))
+                Ok(access)
             }
             Credentials::Malformed => Err(OciError::UNAUTHORIZED),
             Credentials::Absent if allowed => Ok(Access::Everything),
@@ -88,15 +95,16 @@ impl App {
         let own = match access {
             Access::Everything => {
                 return Ok(VisibleContent {
-                    own: Some(whole),
+                    own: vec![whole],
                     public: None,
                 });
             }
-            Access::Agent(identity) => Some(whole.view(&identity.scope)),
-            Access::Public => None,
+            Access::Agent(identity) => vec![whole.view(&identity.scope)],
+            Access::Reader(reader) => granted(&whole, reader),
+            Access::Public => Vec::new(),
         };
         let public = self.registry.may_be_public(&whole, asked).then_some(whole);
-        if own.is_none() && public.is_none() {
+        if own.is_empty() && public.is_none() {
             return Err(OciError::UNAUTHORIZED);
         }
         Ok(VisibleContent { own, public })
@@ -107,10 +115,11 @@ impl App {
     /// # Errors
     ///
     /// [`OciError::UNAUTHORIZED`] when credentials must come first.
-    pub(super) fn overview(&self, access: &Access) -> Result<Arc<Snapshot>, OciError> {
+    pub(super) fn overview(&self, access: &Access) -> Result<Vec<Arc<Snapshot>>, OciError> {
         match access {
-            Access::Everything => Ok(self.registry.snapshot()),
-            Access::Agent(identity) => Ok(self.registry.snapshot().view(&identity.scope)),
+            Access::Everything => Ok(vec![self.registry.snapshot()]),
+            Access::Agent(identity) => Ok(vec![self.registry.snapshot().view(&identity.scope)]),
+            Access::Reader(reader) => Ok(granted(&self.registry.snapshot(), reader)),
             Access::Public => Err(OciError::UNAUTHORIZED),
         }
     }
@@ -120,6 +129,11 @@ impl App {
         let local = asks_from(request).is_some_and(|address| address.to_canonical().is_loopback());
         local || matches!(self.access(request), Ok(Access::Everything | Access::Agent(_)))
     }
+}
+
+/// What each of a reader's patterns lets it see.
+fn granted(whole: &Snapshot, reader: &Reader) -> Vec<Arc<Snapshot>> {
+    reader.grants.iter().map(|grant| whole.granted(grant)).collect()
 }
 
 /// What somebody is told whom an address does not let in.

@@ -14,6 +14,7 @@ use super::app::{App, json as json_response};
 use super::in_flight::{Account, Permit};
 use super::oci_error::{Content, OciError};
 use super::query::{Query, encode};
+use super::union;
 use crate::appliance::registry::{Asked, Referrer, ReferrersPage, Snapshot};
 use crate::domain::{Digest, RepositoryName, Tag, oci};
 
@@ -59,7 +60,7 @@ type Page = (Vec<u8>, Option<String>);
 
 /// Answers `/v2/_catalog`.
 pub(super) async fn catalogue(
-    snapshot: Arc<Snapshot>,
+    snapshots: Vec<Arc<Snapshot>>,
     app: App,
     account: &Account,
     query: Query,
@@ -67,7 +68,7 @@ pub(super) async fn catalogue(
     let (limit, last) = (query.limit, query.last.clone());
     let registry = app.registry.clone();
     let making = app.sending.list(account, PAGE_BYTES, move || {
-        let mut repositories = registry.catalogue(&snapshot, &last, limit.saturating_add(1))?;
+        let mut repositories = union::catalogue(&registry, &snapshots, &last, limit.saturating_add(1))?;
         let next = cut(&mut repositories, limit).map(|last| last.as_str().to_owned());
         Ok((written(&Repositories { repositories }), next))
     });
@@ -77,7 +78,7 @@ pub(super) async fn catalogue(
 
 /// Answers `/v2/<name>/tags/list`.
 pub(super) async fn tags(
-    snapshot: Arc<Snapshot>,
+    snapshots: Vec<Arc<Snapshot>>,
     app: App,
     account: &Account,
     asked: Asked,
@@ -87,7 +88,7 @@ pub(super) async fn tags(
     let path = format!("/v2/{}/tags/list", asked.name);
     let registry = app.registry.clone();
     let making = app.sending.list(account, PAGE_BYTES, move || {
-        let listed = registry.tags(&snapshot, &asked, &last, limit)?;
+        let listed = union::tags(&registry, &snapshots, &asked, &last, limit)?;
         Ok(listed.map(|page| {
             let next = page.next.filter(|_| limit > 0).map(|last| last.as_str().to_owned());
             let (name, tags) = (asked.name, page.tags);
@@ -101,7 +102,7 @@ pub(super) async fn tags(
 
 /// Answers `/v2/<name>/referrers/<digest>`: an index, empty when nothing refers to the digest.
 pub(super) async fn referrers(
-    snapshot: Arc<Snapshot>,
+    snapshots: Vec<Arc<Snapshot>>,
     app: App,
     account: &Account,
     asked: Asked,
@@ -124,7 +125,7 @@ pub(super) async fn referrers(
             entries: limit,
             annotation_bytes: ANNOTATION_BYTES,
         };
-        let listed = registry.referrers(&snapshot, &asked, &subject, &page)?;
+        let listed = union::referrers(&registry, &snapshots, &asked, &subject, &page)?;
         Ok(listed.map(|(found, more)| {
             let next = found.last().filter(|_| more).map(|last| last.digest.to_string());
             let index = Index {

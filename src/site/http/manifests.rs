@@ -66,12 +66,15 @@ pub(super) async fn find(
     content: Content,
 ) -> Result<Found, OciError> {
     let registry = &app.registry;
-    let (own, public) = (visible.own.as_ref(), visible.public.as_ref());
-    let kept = own.and_then(|own| registry.find_cached(own, &asked, &reference));
+    let (own, public) = (&visible.own, visible.public.as_ref());
+    // Of several, one that was not asked yet may know a tag that a later one has in memory.
+    let kept = own
+        .first()
+        .and_then(|own| registry.find_cached(own, &asked, &reference));
     if let Some(found) = kept {
         return Ok(found);
     }
-    if own.is_none()
+    if own.is_empty()
         && let Some(found) = public.and_then(|whole| registry.find_public_cached(whole, &asked, &reference))
     {
         return Ok(found);
@@ -79,15 +82,14 @@ pub(super) async fn find(
     let (registry, visible) = (Arc::clone(registry), visible.clone());
     app.sending
         .disk(move || {
-            let own = match &visible.own {
-                Some(own) => Some(registry.find(own, &asked, &reference)?),
-                None => None,
-            };
-            let missing = match own {
-                Some(Ok(found)) => return Ok(Ok(found)),
-                Some(Err(missing)) => OciError::missing(&missing, content),
-                None => OciError::UNAUTHORIZED,
-            };
+            let mut missing = OciError::UNAUTHORIZED;
+            for own in &visible.own {
+                let kept = registry.find_cached(own, &asked, &reference).map(Ok);
+                match kept.map_or_else(|| registry.find(own, &asked, &reference), Ok)? {
+                    Ok(found) => return Ok(Ok(found)),
+                    Err(why) => missing = missing.or_nearer(OciError::missing(&why, content)),
+                }
+            }
             let public = match &visible.public {
                 Some(whole) => registry.find_public(whole, &asked, &reference)?,
                 None => None,

@@ -20,6 +20,7 @@ mod charts;
 mod connection;
 mod credentials;
 mod descriptors;
+mod farewell;
 mod gate;
 mod health;
 mod hosts;
@@ -45,6 +46,7 @@ mod stored;
 mod tls;
 mod token;
 mod turns;
+mod union;
 mod uri;
 
 pub use peer::Remote;

@@ -21,7 +21,12 @@ pub(super) struct OciError {
     status: StatusCode,
     code: &'static str,
     message: Cow<'static, str>,
+    /// Of a manifest that a release leaves out on purpose.
+    left_out: Option<Arc<str>>,
 }
+
+/// Says of a manifest that is not here that it was left out on purpose, and of which platform it is.
+const LEFT_OUT: &str = "airlock-left-out";
 
 impl OciError {
     pub(super) const DENIED: Self = Self::fixed(
@@ -33,7 +38,7 @@ impl OciError {
     pub(super) const UNAUTHORIZED: Self = Self::fixed(
         StatusCode::UNAUTHORIZED,
         "UNAUTHORIZED",
-        "credentials are needed: any user, and an agent's token as password",
+        "credentials are needed: any user, and as password an agent's token, or what `airlock access add` has shown",
     );
     /// The request came under a name that is not this appliance's.
     pub(super) const UNKNOWN_HOST: Self = Self::fixed(
@@ -91,6 +96,12 @@ impl OciError {
         "TOOMANYREQUESTS",
         "every connection for clients without a target's credentials is taken; come again",
     );
+    /// There is no connection left for this peer.
+    pub(super) const NO_CONNECTION: Self = Self::fixed(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "TOOMANYREQUESTS",
+        "every connection is taken that there is, or that this address may have ([limits] in the appliance's configuration); come again",
+    );
     /// All peers together have as many as there is room for.
     const NO_ROOM: Self = Self::fixed(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -130,6 +141,7 @@ impl OciError {
             status,
             code,
             message: Cow::Borrowed(message),
+            left_out: None,
         }
     }
 
@@ -148,11 +160,37 @@ impl OciError {
                     Self::NAME_UNKNOWN
                 }
             },
+            (Missing::LeftOut { platform }, Content::Manifest) => Self {
+                message: Cow::Owned(format!(
+                    "left out on purpose: the release was made without the platform {platform} of this image"
+                )),
+                left_out: Some(platform.clone()),
+                ..Self::MANIFEST_UNKNOWN
+            },
             (Missing::BadName, _) => Self::NAME_INVALID,
             (Missing::Repository, _) => Self::NAME_UNKNOWN,
             (Missing::Content, Content::Manifest) => Self::MANIFEST_UNKNOWN,
-            (Missing::Content, Content::Blob) => Self::BLOB_UNKNOWN,
+            (Missing::Content | Missing::LeftOut { .. }, Content::Blob) => Self::BLOB_UNKNOWN,
         }
+    }
+
+    /// Of two answers that there is nothing the one that comes nearer to what was asked for: the repository is known at least.
+    pub(super) fn or_nearer(self, other: Self) -> Self {
+        if self.code == Self::MANIFEST_UNKNOWN.code || self.code == Self::BLOB_UNKNOWN.code {
+            self
+        } else {
+            other
+        }
+    }
+
+    /// Returns the answer as it is written to a connection that ends with it.
+    pub(super) fn as_bytes(&self) -> Vec<u8> {
+        let body = serde_json::json!({"errors": [{"code": self.code, "message": self.message}]}).to_string();
+        let (status, length) = (self.status, body.len());
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nretry-after: 1\r\nconnection: close\r\n\r\n{body}"
+        )
+        .into_bytes()
     }
 
     /// Makes the answer.
@@ -164,6 +202,13 @@ impl OciError {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        if let Some(platform) = self
+            .left_out
+            .as_ref()
+            .and_then(|platform| HeaderValue::from_str(platform).ok())
+        {
+            headers.insert(LEFT_OUT, platform);
         }
         if self.code == Self::TOO_MANY.code {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -241,6 +286,7 @@ impl OciError {
             },
             code: "UNKNOWN",
             message: Cow::Owned(format!("{} {}", error.class(), error.code())),
+            left_out: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::acceptor::{Acceptor, REST};
 use super::descriptors;
+use super::farewell::Farewells;
 use super::seats::Seats;
 use super::services::Services;
 use super::settings::{AgentsAddress, Settings};
@@ -158,6 +159,7 @@ impl Bound {
             router: services.router(&self.settings, &agents_address, certificates.clone(), tracker.clone()),
             tls: None,
             seats: Seats::new(&self.settings.limits),
+            farewells: Farewells::new(),
             rest: REST,
             limits: self.settings.limits.clone(),
             tracker: tracker.clone(),

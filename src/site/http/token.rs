@@ -31,7 +31,8 @@ fn token(app: &App, request: &Request) -> Result<Response<Body>, OciError> {
         return Err(OciError::UNSUPPORTED);
     }
     let token = match access {
-        Access::Agent(_) => password(request.headers()).ok_or(OciError::UNAUTHORIZED)?,
+        // The credential itself: once it is removed nobody holds anything that would still be good.
+        Access::Agent(_) | Access::Reader(_) => password(request.headers()).ok_or(OciError::UNAUTHORIZED)?,
         Access::Everything | Access::Public => ANONYMOUS.to_owned(),
     };
     let mut response = json(serde_json::json!({"expires_in": SECONDS, "token": token}).to_string());

@@ -110,10 +110,10 @@ fn https_and_credentials_as_the_configuration_says() {
     };
     let curl = found("     curl ");
     assert!(
-        curl.starts_with("--cacert ") && curl.contains("/identity/ca.pem -u TARGET:SECRET https://"),
+        curl.starts_with("--cacert ") && curl.contains("/identity/ca.pem -u me https://"),
         "{said:?}"
     );
-    assert!(found("reading takes the UUID and the secret of a target").contains("docker login "));
+    assert!(found("     then log in with what it prints: ").starts_with("docker login airlock.plant.example:"));
     let address: SocketAddr = found("serving https://").trim_end_matches("/v2/").parse().unwrap();
     assert_eq!(
         found("agents: "),

@@ -41,6 +41,9 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
     let root = workshop.folder.path().join("root.json").display().to_string();
     let fingerprint = workshop.vendor.chain().fingerprint().to_hex();
     let copied = workshop.folder.path().join("log.jsonl").display().to_string();
+    let config = workshop.folder.path().join("mirror.toml").display().to_string();
+    let text = b"[mirror]\nregistry = \"127.0.0.1:1\"\n";
+    crate::support::appliance::write(std::path::Path::new(&config), text);
     let id = "00000000-0000-4000-8000-000000000001";
     let lines: Vec<(&str, Vec<&str>)> = vec![
         ("serve", vec!["--listen", "127.0.0.1:0"]),
@@ -75,6 +78,11 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
         ("secret set", vec!["API_KEY"]),
         ("secret generate", vec!["API_KEY", "--yes"]),
         ("secret forget", vec!["API_KEY", "--yes"]),
+        ("access add", vec!["ops", "--read", "crm/stable:*"]),
+        ("access list", vec![]),
+        ("access remove", vec!["ops"]),
+        ("snippet", vec!["docker"]),
+        ("mirror", vec!["--config", &config]),
     ];
     let mut known: BTreeSet<String> = lines.iter().map(|(command, _)| (*command).to_owned()).collect();
     // It makes a state folder, and refuses every one that is there.

@@ -327,8 +327,16 @@ impl Serving {
 
     /// Starts a server that logs everything, into a file.
     pub(crate) fn start_logging(state: &Path, log: &Path) -> Self {
+        Self::start_limited(state, None, log)
+    }
+
+    /// As [`Serving::start_logging`], with a configuration.
+    pub(crate) fn start_limited(state: &Path, config: Option<&Path>, log: &Path) -> Self {
         let mut command = Command::new(AIRLOCK);
         command.args(["serve", "--listen", "127.0.0.1:0", "--state"]).arg(state);
+        if let Some(config) = config {
+            command.arg("--config").arg(config);
+        }
         command.env("AIRLOCK_LOG", "debug");
         let mut file = fs::File::create(log).unwrap();
         Self::spawn_heard(command, move |line| writeln!(file, "{line}").unwrap())

@@ -1,6 +1,7 @@
 //! `airlock.db`: trust, content, names, agents and evidence of a site. One transaction publishes a release ([`publish()`]), one
 //! makes it live ([`release::activate`]).
 
+pub mod access;
 pub mod acknowledgements;
 pub mod appliance;
 pub mod audit;
@@ -11,6 +12,7 @@ pub mod instances;
 pub mod kept_secrets;
 pub mod local_removals;
 pub mod local_targets;
+pub mod mirrored;
 pub mod name_claims;
 pub mod names;
 mod owner;

@@ -284,6 +284,23 @@ CREATE TABLE target_secret (
   issued_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Credentials of people and machines that are no agents: what they may read, each in its order, and never the secret.
+CREATE TABLE access (
+  name       TEXT    PRIMARY KEY,
+  mac        BLOB    NOT NULL UNIQUE,   -- HMAC-SHA-256 of the secret
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE access_grant (
+  name         TEXT    NOT NULL REFERENCES access (name),
+  place        INTEGER NOT NULL,
+  domain       BLOB    NOT NULL,
+  product      TEXT    NOT NULL,
+  channel      TEXT    NOT NULL,
+  repositories TEXT    NOT NULL,        -- a pattern
+  PRIMARY KEY (name, place)
+) STRICT, WITHOUT ROWID;
+
 -- One for each act of a release: what of it leaves. Numbered in the stream of its trust domain.
 CREATE TABLE receipt (
   domain   BLOB    NOT NULL,

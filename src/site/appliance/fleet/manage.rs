@@ -4,11 +4,12 @@
 use serde_json::json;
 
 use super::fault::NOT_LIVE;
-use super::mirrors::{MirrorFile, Runtime, files, hosts};
+use super::image_hosts::image_hosts;
 use super::secret::Secret;
 use super::service::{Hub, gone, known};
 use super::view::{DeploymentView, RemovedTarget, TargetView};
 use crate::appliance::secret;
+use crate::appliance::snippets::{Engine, Snippet};
 use crate::crypto::random;
 use crate::db::site::local_targets::{self, LocalTarget};
 use crate::db::site::stream_log::Told;
@@ -304,15 +305,15 @@ impl Hub {
         Err(error)
     }
 
-    /// Returns the files that make an engine trust this appliance and find in it what a target's images are called elsewhere.
+    /// Returns what makes an engine trust this appliance and find in it what a target's images are called elsewhere.
     ///
     /// # Errors
     ///
     /// `E-STATE` when what the target runs is not known.
-    pub fn mirror_files(&self, target: &Uuid, runtime: Runtime) -> Result<Vec<MirrorFile>> {
+    pub fn snippet(&self, target: &Uuid, engine: Engine) -> Result<Snippet> {
         let fleet = self.fleet();
-        let hosts = hosts(known(&fleet, target)?.assignment()?)?;
-        Ok(files(runtime, self.site_view(), &hosts))
+        let hosts = image_hosts(known(&fleet, target)?.assignment()?)?;
+        Ok(engine.snippet(self.site_view(), &hosts, None))
     }
 }
 

@@ -8,11 +8,13 @@ use serde_json::json;
 
 use super::assignment::{Assignment, local_deployment, local_revision};
 use super::login::{Check, Login, Logins, Verdict};
+use super::secret::is_secret;
 use super::site_view::SiteView;
 use super::targets::{Fleet, FleetTarget, Identity, Site};
 use super::token::{self, Bearer, Token};
 use super::values;
 use super::view::TargetView;
+use crate::appliance::access::{Reader, Readers};
 use crate::appliance::keys::Keys;
 use crate::appliance::live::{Live, Order, Projection};
 use crate::db::Db;
@@ -32,6 +34,7 @@ const PROBLEMS: usize = 16;
 pub struct Hub {
     live: Arc<Live>,
     current: Arc<Projection<Fleet>>,
+    readers: Arc<Projection<Readers>>,
     pub(in crate::appliance) keys: Arc<Keys>,
     view: SiteView,
     logins: Logins,
@@ -50,6 +53,7 @@ impl Hub {
         Ok(Self {
             live: live.clone(),
             current: project(live)?,
+            readers: live.project(Order::Content, |generation, before| Ok(Readers::of(generation, before)))?,
             keys,
             view,
             logins: Logins::default(),
@@ -120,6 +124,11 @@ impl Hub {
         let bearer = token::verify(&self.keys, self.site(), token, self.clock().now())?;
         let state = fleet.targets.get(&bearer.target)?;
         (state.credential.generation == bearer.generation).then(|| state.identity.clone())
+    }
+
+    /// Returns who has a credential that is no agent's; nothing when nobody has. Touches neither disk nor database.
+    pub fn reader(&self, secret: &str) -> Option<Arc<Reader>> {
+        is_secret(secret).then(|| self.readers.get().find(&self.keys.access_mac(secret)))?
     }
 
     /// Returns the deployment that a revision is of: one that is advertised now, or an earlier one of the same target.

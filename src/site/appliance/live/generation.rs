@@ -7,6 +7,7 @@ use super::document::{self, DesiredDocument};
 use super::head::Heads;
 use crate::appliance::Appliance;
 use crate::db::Connection;
+use crate::db::site::access::{self, AccessRow};
 use crate::db::site::appliance;
 use crate::db::site::damage;
 use crate::db::site::kept_secrets::{self, KeptSecret};
@@ -84,6 +85,8 @@ pub(in crate::appliance) struct GoverningRelease {
 /// What this site decided about targets.
 #[derive(Debug, Default)]
 pub(in crate::appliance) struct LocalDecisions {
+    /// Who may read beside agents.
+    pub(in crate::appliance) access: Vec<AccessRow>,
     /// Targets of its own.
     pub(in crate::appliance) targets: Vec<LocalTarget>,
     /// What lets agents in.
@@ -99,6 +102,7 @@ pub(in crate::appliance) struct LocalDecisions {
 impl LocalDecisions {
     fn read(connection: &Connection) -> Result<Self> {
         Ok(Self {
+            access: access::list(connection)?,
             targets: local_targets::list(connection)?,
             secrets: target_secrets::list(connection)?
                 .into_iter()

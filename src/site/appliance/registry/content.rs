@@ -27,6 +27,11 @@ pub enum Missing {
     Repository,
     /// No such content in it.
     Content,
+    /// The manifest of a platform that a release leaves out of an index on purpose.
+    LeftOut {
+        /// Which.
+        platform: Arc<str>,
+    },
     /// No such tag for everybody: somebody states it, and it belongs to somebody else. Only for who may read everything.
     Hidden {
         /// Whether the repository has anything for everybody.

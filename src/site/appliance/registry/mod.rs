@@ -26,7 +26,9 @@ mod charts;
 mod content;
 mod foreign_json;
 mod homes;
+mod left_out;
 mod manifests;
+mod mirrored;
 mod names;
 mod public;
 mod resolve;
@@ -36,11 +38,12 @@ mod snapshot;
 mod visible;
 
 pub use content::{Found, Missing};
+pub use mirrored::{MirroredManifest, MirroredRepository};
 pub use names::{Asked, Reference};
 pub use service::Registry;
 pub use signed_charts::ChartIndex;
 pub use snapshot::Snapshot;
 pub use visible::Example;
 
-pub use crate::db::site::names::{Referrer, ReferrersPage};
+pub use crate::db::site::names::{Referrer, ReferrersPage, TagPage};
 pub use crate::store::BlobReader;

@@ -11,7 +11,11 @@ const DOCKER_HUB: &str = "docker.io";
 ///
 /// `namespace` is the host that a mirror request states (`?ns=`): the same as that host in the name.
 pub(super) fn candidates(name: &str, namespace: Option<&str>, homes: &Homes) -> Option<Vec<Candidate>> {
-    let explicit = |repository: RepositoryName| Some(vec![homes.candidate(repository, Answers::Owner)]);
+    let explicit = |repository: RepositoryName| {
+        let admitted = homes.admits(&repository);
+        let candidate = admitted.then(|| homes.candidate(repository, Answers::Owner));
+        Some(candidate.into_iter().collect())
+    };
     if let Some(host) = namespace {
         // A slash would move the border between host and path.
         if host.contains('/') {
@@ -30,6 +34,7 @@ pub(super) fn candidates(name: &str, namespace: Option<&str>, homes: &Homes) -> 
         let short = (home.host == DOCKER_HUB && !name.contains('/')).then(|| format!("library/{name}"));
         for path in [Some(name.to_owned()), short].into_iter().flatten() {
             let repository = RepositoryName::under(&home.host, &path).ok();
+            let repository = repository.filter(|repository| homes.admits(repository));
             found.extend(repository.map(|repository| homes.candidate(repository, Answers::OwnerIf(home.scope))));
         }
     }

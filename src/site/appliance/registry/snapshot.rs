@@ -6,18 +6,19 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::content::Found;
 use super::homes::Homes;
 use super::names::Asked;
 use super::public::PublicImages;
 use super::signed_charts::Charts;
+use crate::appliance::access::Grant;
 use crate::appliance::live::{Generation, ReadableRelease};
 use crate::db::Connection;
 use crate::db::site::names::{self, Candidates, Moment};
 use crate::db::site::release::{ReleaseRow, State};
-use crate::domain::{Digest, Error, Result, Scope, Tag};
+use crate::domain::{Digest, Error, RepositoryPattern, Result, Scope, Tag};
 
 /// Answers kept per generation: about 10 MiB when full.
 const ANSWERS: usize = 1 << 16;
@@ -43,9 +44,16 @@ pub struct Snapshot {
     unsigned: Option<Unsigned>,
     /// What holders of credentials see of it, by their scope.
     views: RwLock<HashMap<Scope, Arc<Self>>>,
+    /// The same for those who may read some repositories of it.
+    granted: RwLock<HashMap<GrantKey, Arc<Self>>>,
+    /// What its live releases leave out, once somebody has asked for such a thing.
+    pub(super) left_out: OnceLock<HashMap<Digest, Arc<str>>>,
     repositories: RwLock<HashMap<Box<str>, Arc<Repository>>>,
     kept: AtomicUsize,
 }
+
+/// Whose releases, and which of their repositories.
+type GrantKey = (Scope, Arc<[RepositoryPattern]>);
 
 /// Releases that would answer, were their kept heads the signed ones.
 #[derive(Debug)]
@@ -122,6 +130,8 @@ impl Snapshot {
             charts: Charts::default(),
             unsigned: None,
             views: RwLock::default(),
+            granted: RwLock::default(),
+            left_out: OnceLock::new(),
             repositories: RwLock::default(),
             kept: AtomicUsize::new(0),
         }
@@ -132,6 +142,31 @@ impl Snapshot {
         if let Some(view) = read(&self.views).get(scope) {
             return view.clone();
         }
+        match self.made_view(scope, None) {
+            Ok(view) => write(&self.views).entry(scope.clone()).or_insert(view).clone(),
+            Err(nothing) => nothing,
+        }
+    }
+
+    /// As [`Self::view`], for somebody who may read some of the repositories alone.
+    pub fn granted(&self, grant: &Grant) -> Arc<Self> {
+        let key = (grant.scope.clone(), grant.repositories.clone());
+        if let Some(view) = read(&self.granted).get(&key) {
+            return view.clone();
+        }
+        match self.made_view(&grant.scope, Some(&grant.repositories)) {
+            // As many as there are credentials.
+            Ok(view) => write(&self.granted).entry(key).or_insert(view).clone(),
+            Err(nothing) => nothing,
+        }
+    }
+
+    /// Makes a view; as an error one of nothing, which is not to be kept: else views would be as many as names that somebody thinks of.
+    fn made_view(&self, scope: &Scope, only: Option<&Arc<[RepositoryPattern]>>) -> Result<Arc<Self>, Arc<Self>> {
+        let narrowed = |homes: Homes| match only {
+            Some(repositories) => homes.only(repositories.clone()),
+            None => homes,
+        };
         let releases: Vec<Arc<ReleaseRow>> = self
             .releases
             .iter()
@@ -146,14 +181,13 @@ impl Snapshot {
             .collect();
         let first = releases.first().or(unsigned.first().map(|(release, _)| release));
         let Some(id) = first.map(|release| release.scope_id) else {
-            // Scopes without a release are never kept, so that views are as many as products.
-            let homes = Homes::new(Vec::new(), BTreeMap::new(), None);
-            return Arc::new(Self::new(self.generation, releases, homes, true));
+            let homes = narrowed(Homes::new(Vec::new(), BTreeMap::new(), None));
+            return Err(Arc::new(Self::new(self.generation, releases, homes, true)));
         };
-        let mut view = Self::new(self.generation, releases, self.homes.of_scope(id), true);
+        let homes = narrowed(self.homes.of_scope(id));
+        let mut view = Self::new(self.generation, releases, homes, true);
         view.unsigned = Unsigned::of(unsigned.into_iter().cloned().collect(), &view);
-        let view = Arc::new(view);
-        write(&self.views).entry(scope.clone()).or_insert(view).clone()
+        Ok(Arc::new(view))
     }
 
     /// Whether everything here may be told to who asks, and not only what is its own.

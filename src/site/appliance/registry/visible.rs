@@ -73,9 +73,15 @@ impl Registry {
                 None => missing(connection, snapshot, &candidates, &names, reference).map(Err),
             }
         })?;
-        let found = match content {
-            Ok(content) => Found::from(content),
-            Err(missing) => return Ok(Err(missing)),
+        let found = match (content, reference) {
+            (Ok(content), _) => Found::from(content),
+            (Err(Missing::Content), Reference::Digest(digest)) => {
+                let left_out = self.left_out(snapshot, digest);
+                return Ok(Err(
+                    left_out.map_or(Missing::Content, |platform| Missing::LeftOut { platform })
+                ));
+            }
+            (Err(missing), _) => return Ok(Err(missing)),
         };
         let repository = kept.unwrap_or_else(|| snapshot.keep_repository(asked, names));
         match reference {
@@ -188,8 +194,21 @@ impl Registry {
     ///
     /// Those of the database.
     pub fn catalogue(&self, snapshot: &Snapshot, last: &str, limit: usize) -> Result<Vec<RepositoryName>> {
-        self.db()
-            .read(|connection| names::catalogue(connection, &snapshot.moment, last, limit))
+        let (mut found, mut last) = (Vec::new(), last.to_owned());
+        self.db().read(|connection| {
+            loop {
+                let page = names::catalogue(connection, &snapshot.moment, &last, limit)?;
+                let is_last = page.len() < limit;
+                if let Some(repository) = page.last() {
+                    repository.as_str().clone_into(&mut last);
+                }
+                found.extend(page.into_iter().filter(|repository| snapshot.homes.admits(repository)));
+                if is_last || found.len() >= limit {
+                    found.truncate(limit);
+                    return Ok(std::mem::take(&mut found));
+                }
+            }
+        })
     }
 
     /// Lists what refers to a digest in the live release of the scope that had it first: a page, and whether there is more. A repository

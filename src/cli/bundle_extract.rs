@@ -1,0 +1,309 @@
+//! `airlock bundle extract`: a bundle as an OCI image layout, for tools that know nothing of airlock.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::Ui;
+use super::bundle_opening::{By, open_judged};
+use super::file_kind::Door;
+use super::ui::{bytes, escape, not_written};
+use crate::bundle::{Index, OpenedBundle, VerifiedBundle};
+use crate::crypto::Chain;
+use crate::domain::{Class, Digest, Error, Hash, Result, Timestamp, counted};
+use crate::extract::{Filled, WorkFolder, archive_bytes, check_free, write_archive};
+use crate::media;
+use crate::store::Store;
+
+/// Unpack a bundle into an OCI image layout, which skopeo, podman, oras, crane and containerd read
+///
+/// Every signature, byte and reference is checked as by `bundle verify`, and DIR has its name only then: until that it grows in DIR.partial,
+/// and the same command goes on there after a stop. Nothing that stands under either name is written into. Layers that the bundle does not
+/// carry, or that are copied in part from others, come from --base; without what they need nothing is unpacked. Images, charts and what refers
+/// to them keep their digests; what targets shall run is shown by `bundle inspect --list`, and is no part of a layout.
+///
+/// Names stand in it whole: skopeo and podman call an image oci:DIR:HOST/REPOSITORY:TAG, oras DIR@DIGEST; containerd finds them when it imports
+/// the archive. Of an index whose platforms were left out `skopeo copy --all` does not find all; a copy of one platform does.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  airlock bundle extract release-7.airlock --trust root.json -o layout
+  skopeo copy oci:layout:registry.acme.example/erp/web:7.0 docker://registry.plant.example/erp/web:7.0
+  airlock bundle extract release-8.airlock --trust root.json -o layout-8 --base release-7.airlock
+  airlock bundle extract release-7.airlock --trust root.json -o - | ctr image import -")]
+pub(super) struct ExtractArgs {
+    /// Bundle file, folder with one bundle, named pipe, or - for standard input
+    file: PathBuf,
+    /// Folder to make; or - for a tar archive of it on standard output, which begins when everything was checked
+    #[arg(short, long, value_name = "DIR|-")]
+    output: PathBuf,
+    /// Vendor's chain file; may repeat
+    #[arg(long, value_name = "ROOT.JSON", required = true)]
+    trust: Vec<PathBuf>,
+    /// Detached signature file that belongs to the bundle; may repeat
+    #[arg(long, value_name = "FILE")]
+    signatures: Vec<PathBuf>,
+    /// Bundle of an earlier release, or state folder of a site, that holds what this one needs; may repeat, the oldest first
+    #[arg(long, value_name = "BUNDLE|STATE")]
+    base: Vec<PathBuf>,
+    /// Refuse what has expired at this time: YYYY-MM-DDTHH:MM:SSZ, or with an offset, or a day (its start in UTC)
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person)]
+    at: Option<Timestamp>,
+    /// With -o -: folder in which the layout is made before it is written out; it needs room for all content
+    #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
+    work: PathBuf,
+}
+
+/// Where a layout goes.
+enum Output<'a> {
+    Folder(&'a Path),
+    Pipe,
+}
+
+impl Output<'_> {
+    /// Where it grows.
+    fn work_folder(&self, work: &Path, head: Hash) -> PathBuf {
+        match self {
+            Self::Folder(path) => {
+                let mut name = OsString::from(path.as_os_str());
+                name.push(".partial");
+                PathBuf::from(name)
+            }
+            Self::Pipe => work.join(format!("airlock-extract-{}", head.to_hex())),
+        }
+    }
+}
+
+pub(super) fn run(args: &ExtractArgs, ui: &mut Ui) -> Result<()> {
+    // A name that ends in a slash is the same name.
+    let output: PathBuf = args.output.components().collect();
+    let output = if output == Path::new("-") {
+        Output::Pipe
+    } else {
+        check_free(&output)?;
+        Output::Folder(&output)
+    };
+    let by = By {
+        trust: &args.trust,
+        signatures: &args.signatures,
+        at: args.at,
+    };
+    let (bundle, chain) = open_judged(&args.file, by, ui)?;
+    let head_digest = bundle.head_digest();
+    let place = output.work_folder(&args.work, head_digest);
+    let bases = Bases::read(&args.base, &chain)?;
+    let wanted = bases.wanted(bundle.index());
+    let mut work = WorkFolder::open(&place, head_digest)?;
+    let absent = bundle.index().absent().len();
+    match gather(bundle, &mut work, &bases, wanted, ui) {
+        Ok(filled) => finish(work, &filled, absent, &output, (head_digest, ui)),
+        // What was verified waits for the next run.
+        Err(error) if error.class().keeps_incoming() => Err(error),
+        Err(error) => Err(match work.remove() {
+            Ok(()) => error,
+            Err(left) => error.and_then(&left),
+        }),
+    }
+}
+
+/// Gathers everything in the folder: what the bundle needs first, which alone can be missing.
+fn gather(
+    bundle: VerifiedBundle,
+    work: &mut WorkFolder,
+    bases: &Bases<'_>,
+    mut wanted: BTreeMap<Digest, u64>,
+    ui: &mut Ui,
+) -> Result<Filled> {
+    let mut here = Vec::new();
+    for (digest, size) in &wanted {
+        if work.has(digest, *size)? {
+            here.push(*digest);
+        }
+    }
+    wanted.retain(|digest, _| !here.contains(digest));
+    let needs: BTreeMap<Digest, u64> = bundle
+        .index()
+        .needs()
+        .iter()
+        .map(|need| (need.digest, need.size))
+        .collect();
+    bases.check(&needs, work)?;
+    bases.take(&mut wanted, work, ui)?;
+    let mut missing = Vec::new();
+    for (digest, size) in &needs {
+        if !work.has(digest, *size)? {
+            missing.push((*digest, *size));
+        }
+    }
+    if !missing.is_empty() {
+        return Err(not_held(&missing));
+    }
+    let total = bundle.total_bytes();
+    work.fill(bundle, &mut |done| ui.progress("extract", done, total))
+}
+
+fn finish(
+    work: WorkFolder,
+    filled: &Filled,
+    absent: usize,
+    output: &Output<'_>,
+    (head_digest, ui): (Hash, &mut Ui),
+) -> Result<()> {
+    let layout = work.lay_out(&filled.graph)?;
+    let names = filled.graph.tags.len();
+    let content: BTreeMap<Digest, u64> = filled.graph.contents().map(|blob| (blob.digest, blob.size)).collect();
+    let size = content.values().copied().fold(0, u64::saturating_add);
+    if absent > 0 {
+        ui.warn(format_args!(
+            "{} left out of indexes, on purpose: what copies every platform (`skopeo copy --all`) does not find all",
+            counted(absent, "platform")
+        ));
+    }
+    let said = format!(
+        "{}, {} in {}",
+        counted(names, "name"),
+        bytes(size),
+        counted(content.len(), "blob")
+    );
+    match output {
+        Output::Folder(path) => {
+            work.publish(&layout, path)?;
+            let value = json!({
+                "result": "extracted", "output": path.display().to_string(), "head_digest": head_digest, "names": names,
+                "blobs": content.len(), "bytes": size, "absent": absent, "resumed_bytes": filled.resumed_bytes,
+            });
+            ui.result(&value, format!("{}: {said}", escape(&path.display().to_string())))
+        }
+        Output::Pipe => {
+            let total = archive_bytes(&layout)?;
+            let mut stdout = io::stdout().lock();
+            let mut progress = |done| ui.progress("write", done, total);
+            write_archive(&layout, &mut stdout, &|error| not_written(&error), &mut progress)?;
+            drop(stdout);
+            ui.say(said);
+            work.remove()
+        }
+    }
+}
+
+/// Bundles and state folders that may hold what a bundle needs, in the order given.
+struct Bases<'a> {
+    sources: Vec<BaseSource<'a>>,
+    chain: &'a Chain,
+}
+
+enum BaseSource<'a> {
+    State(Store),
+    Bundle(&'a Path, Index),
+}
+
+impl<'a> Bases<'a> {
+    fn read(paths: &'a [PathBuf], chain: &'a Chain) -> Result<Self> {
+        let sources = paths.iter().map(|path| {
+            if path.join("blobs/sha256").is_dir() {
+                return Ok(BaseSource::State(Store::open(path, |_| ())?));
+            }
+            Ok(BaseSource::Bundle(path, open_base(path, chain)?.index().clone()))
+        });
+        Ok(Self {
+            sources: sources.collect::<Result<_>>()?,
+            chain,
+        })
+    }
+
+    /// Returns what an index needs, and what that is copied from in these bundles, back to the oldest.
+    fn wanted(&self, index: &Index) -> BTreeMap<Digest, u64> {
+        let mut wanted: BTreeMap<Digest, u64> = index.needs().iter().map(|need| (need.digest, need.size)).collect();
+        for source in self.sources.iter().rev() {
+            let BaseSource::Bundle(_, index) = source else {
+                continue;
+            };
+            // What is copied from another blob of the same bundle stands behind that.
+            for blob in index.blobs().iter().rev() {
+                if wanted.contains_key(&blob.digest) {
+                    wanted.extend(index.bases(blob).iter().map(|base| (base.digest, base.size)));
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Checks, by indexes and sizes alone and before anything is copied, that whatever is needed is somewhere.
+    fn check(&self, needs: &BTreeMap<Digest, u64>, work: &WorkFolder) -> Result<()> {
+        let mut missing = needs.clone();
+        for source in &self.sources {
+            if let BaseSource::Bundle(_, index) = source {
+                for blob in index.blobs() {
+                    missing.remove(&blob.digest);
+                }
+            }
+        }
+        let mut nowhere = Vec::new();
+        for (digest, size) in missing {
+            let mut found = work.has(&digest, size)?;
+            for source in &self.sources {
+                if let BaseSource::State(store) = source {
+                    found |= store.size_of(&digest)? == Some(size);
+                }
+            }
+            if !found {
+                nowhere.push((digest, size));
+            }
+        }
+        if nowhere.is_empty() {
+            return Ok(());
+        }
+        Err(not_held(&nowhere))
+    }
+
+    /// Takes what is wanted out of them, each from the first that has it.
+    fn take(&self, wanted: &mut BTreeMap<Digest, u64>, work: &mut WorkFolder, ui: &mut Ui) -> Result<()> {
+        for source in &self.sources {
+            if wanted.is_empty() {
+                break;
+            }
+            match source {
+                BaseSource::State(store) => work.take_from_store(store, wanted)?,
+                BaseSource::Bundle(path, _) => {
+                    let bundle = open_base(path, self.chain)?;
+                    let total = bundle.total_bytes();
+                    work.take_from_bundle(bundle, wanted, &mut |done| ui.progress("read base", done, total))?;
+                }
+            }
+            let mut here = Vec::new();
+            for (digest, size) in &*wanted {
+                if work.has(digest, *size)? {
+                    here.push(*digest);
+                }
+            }
+            for digest in here {
+                wanted.remove(&digest);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open_base(path: &Path, chain: &Chain) -> Result<VerifiedBundle> {
+    let source = media::open(path, None)?;
+    let opened = OpenedBundle::open(source.input).map_err(|error| Door::BUNDLE.told(error, path))?;
+    opened.verify_as_made(chain)?.read_index(|_, _| Ok(()))
+}
+
+fn not_held(missing: &[(Digest, u64)]) -> Error {
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|(digest, size)| format!("{digest} ({size} bytes)"))
+        .collect();
+    Error::listing(
+        Class::Dependency,
+        "needs",
+        format!("the bundle builds on {} that no --base holds:", counted(missing.len(), "blob")),
+        &lines,
+    )
+    .expected("bundles of earlier releases, or the state folder of a site, that hold them whole")
+    .remedy("give what holds them with --base, several where they build on one another, or unpack a bundle that was made with --full")
+}

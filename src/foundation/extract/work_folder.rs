@@ -1,0 +1,218 @@
+//! The folder in which a layout grows: a store and a staging, as those of a site, and a lock.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use super::layout::{self, Layout};
+use crate::bundle::Graph;
+use crate::domain::{Class, Digest, Error, Hash, Result};
+use crate::store::{Staging, Store};
+use crate::stream::{
+    Expected, LockFile, Looked, create_own_folder, look_at_own, open_or_create, sync_folder, write_atomically,
+};
+
+/// Held by whoever works in the folder; by it the folder is known for one of ours.
+const LOCK: &str = "extract.lock";
+/// The layout, once its content is complete.
+const LAYOUT: &str = "layout";
+/// Where a layout's blobs stand in it, and a store's in the folder.
+const BLOBS: &str = "blobs/sha256";
+
+/// A folder in which the content of one bundle is gathered.
+#[derive(Debug)]
+pub struct WorkFolder {
+    path: PathBuf,
+    pub(super) store: Store,
+    pub(super) staging: Staging,
+    _lock: LockFile,
+}
+
+impl WorkFolder {
+    /// Opens the folder, or makes it, for the bundle of a head. What an earlier run left there is gone on with.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE output` when something else stands there; `E-BUSY` when another run works in it; `E-STATE`, `E-IO`, `E-SPACE`.
+    pub fn open(path: &Path, head: Hash) -> Result<Self> {
+        check_free_or_ours(path)?;
+        create_own_folder(path)?;
+        let lock = LockFile::new(open_or_create(&path.join(LOCK), 0o600)?);
+        lock.try_lock().map_err(|errno| match errno {
+            Errno::WOULDBLOCK => Error::new(
+                Class::Busy,
+                "extract",
+                format!("another `airlock bundle extract` works in {}", path.display()),
+            )
+            .remedy("wait until it has ended, or give another name with -o"),
+            errno => Error::io("lock", &path.join(LOCK), errno.into()),
+        })?;
+        Store::complete(path, false)?;
+        put_back(path)?;
+        let store = Store::open(path, |_| ())?;
+        let staging = Staging::open(&store, head)?;
+        Ok(Self {
+            path: path.to_owned(),
+            store,
+            staging,
+            _lock: lock,
+        })
+    }
+
+    /// Whether a blob is here already.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub fn has(&self, digest: &Digest, size: u64) -> Result<bool> {
+        Ok(self.store.size_of(digest)? == Some(size))
+    }
+
+    /// Removes the folder and everything in it.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub fn remove(self) -> Result<()> {
+        let Self { path, staging, .. } = self;
+        // Whatever it is at ends first.
+        drop(staging);
+        fs::remove_dir_all(&path).map_err(|e| Error::io("remove", &path, e))
+    }
+
+    /// Makes the layout of a graph whose content is all here, and returns where it stands.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`, `E-SPACE`.
+    pub fn lay_out(&self, graph: &Graph) -> Result<PathBuf> {
+        let layout = self.path.join(LAYOUT);
+        let folders = [layout.clone(), layout.join("blobs"), layout.join(BLOBS)];
+        for folder in &folders {
+            create_own_folder(folder)?;
+            // As any other layout: whoever may reach the folder may read it.
+            let open = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(folder, open).map_err(|e| Error::io("open to others", folder, e))?;
+        }
+        let Layout { content, index } = Layout::of(graph);
+        for digest in content {
+            let to = layout.join(BLOBS).join(digest.0.to_hex());
+            rename(&self.path.join(stored(&digest)), &to)?;
+        }
+        write_atomically(&layout.join("index.json"), &index, 0o644)?;
+        write_atomically(&layout.join("oci-layout"), layout::VERSION, 0o644)?;
+        for folder in folders.iter().rev() {
+            sync_folder(folder)?;
+        }
+        Ok(layout)
+    }
+
+    /// Gives the layout its name, and removes everything else.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE output` when the name was taken meanwhile; `E-IO`.
+    pub fn publish(self, layout: &Path, name: &Path) -> Result<()> {
+        match renameat_with(CWD, layout, CWD, name, RenameFlags::NOREPLACE) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Err(taken(name)),
+            // File systems that cannot say it: nobody else gives this name but in this very moment.
+            Err(Errno::INVAL) if Looked::itself(name).is_err() => rename(layout, name)?,
+            Err(errno) => return Err(Error::io("name", name, errno.into())),
+        }
+        sync_folder(name.parent().unwrap_or(Path::new(".")))?;
+        self.remove()
+    }
+}
+
+/// Checks that a name for a layout is free.
+///
+/// # Errors
+///
+/// `E-USAGE output`; `E-IO`.
+pub fn check_free(name: &Path) -> Result<()> {
+    match Looked::itself(name) {
+        Ok(_) => Err(taken(name)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::io("look at", name, error)),
+    }
+}
+
+fn taken(name: &Path) -> Error {
+    Error::new(Class::Usage, "output", format!("{} is there already", name.display()))
+        .expected("a free name: nothing that stands there is written into or replaced")
+        .remedy("give another name with -o, or move away what stands there; nothing was written")
+}
+
+/// Checks that nothing stands where the work is done, or what an earlier run has left.
+fn check_free_or_ours(path: &Path) -> Result<()> {
+    let in_the_way = |what: &str| {
+        Error::new(
+            Class::Usage,
+            "output",
+            format!(
+                "{} is {what}, where the layout grows before it has its name",
+                path.display()
+            ),
+        )
+        .expected("nothing, or what an earlier run of this command left")
+        .remedy("give another name with -o, or move away what stands there; nothing was written")
+    };
+    let looked = match Looked::itself(path) {
+        Ok(looked) => looked,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::io("look at", path, error)),
+    };
+    if !looked.is_folder() {
+        return Err(in_the_way(looked.what()));
+    }
+    let mut entries = fs::read_dir(path).map_err(|e| Error::io("list", path, e))?;
+    if entries.next().is_some() && look_at_own(&path.join(LOCK), Expected::File)?.is_none() {
+        return Err(in_the_way("a folder of somebody's"));
+    }
+    look_at_own(path, Expected::Folder).map(|_| ())
+}
+
+/// Puts what stands in a layout that got no name back into the store.
+fn put_back(path: &Path) -> Result<()> {
+    let layout = path.join(LAYOUT);
+    let blobs = layout.join(BLOBS);
+    match fs::read_dir(&blobs) {
+        Ok(entries) => {
+            for entry in entries {
+                let entry = entry.map_err(|e| Error::io("list", &blobs, e))?;
+                let name = entry.file_name();
+                let digest = name
+                    .to_str()
+                    .and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok());
+                if let Some(digest) = digest {
+                    rename(&entry.path(), &path.join(stored(&digest)))?;
+                }
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Error::io("list", &blobs, error)),
+    }
+    match fs::remove_dir_all(&layout) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &layout, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Where the store keeps a blob, below its folder.
+fn stored(digest: &Digest) -> PathBuf {
+    let hex = digest.0.to_hex();
+    Path::new(BLOBS).join(hex.get(..2).unwrap_or_default()).join(hex)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is renamed here is durable already, and its folders are synced then"
+)]
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(|error| Error::io("name", to, error))
+}

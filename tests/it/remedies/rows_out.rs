@@ -1,0 +1,25 @@
+//! As [`rows`](super::rows), for the ways out: bundles unpacked, credentials, snippets, copies into other registries.
+
+use super::rows::Row::{self, Followed};
+
+#[rustfmt::skip]
+pub(super) const ROWS_OUT: &[(&str, Row)] = &[
+    ("?: choose another name, or let that one go with `airlock access remove {}`", Followed(&["what_is_mistyped_is_put_right_as_the_messages_say"])),
+    ("?: name vendor, product, channel and repositories; `airlock trust show` and `airlock release list` show what is here", Followed(&["what_is_mistyped_is_put_right_as_the_messages_say"])),
+    ("?: nothing is to be done: whoever shows one of that name is refused already", Followed(&["what_is_mistyped_is_put_right_as_the_messages_say"])),
+    ("?: put the first 8 digits of the vendor's trust domain before it, which `airlock trust show` prints: DIGITS/PRODUCT/CHANNEL:REPOSITORIES", Followed(&["of_two_vendors_with_one_product_the_digits_say_which"])),
+    ("Busy extract: wait until it has ended, or give another name with -o", Followed(&["a_run_that_was_stopped_is_gone_on_with"])),
+    ("Dependency needs: give what holds them with --base, several where they build on one another, or unpack a bundle that was made with --full", Followed(&["layers_that_are_copied_from_others_are_made_of_their_bases"])),
+    ("Io mirror-refused: see what the registry says; everything else is there, and the same command passes over it", Followed(&["a_copy_that_was_stopped_goes_on"])),
+    ("Io mirror: check [mirror] in the configuration and the registry; then give the same command again: what is there already is passed over", Followed(&["what_passes_is_tried_again_and_what_does_not_is_told"])),
+    ("State staging: give the same command again: what was left of that run is removed now", Followed(&["content_that_an_earlier_run_lost_is_told_and_unpacked_again"])),
+    ("Usage access: make one with `airlock access add NAME --read PATTERN`, and give what it prints", Followed(&["hosts_and_credentials_are_given_as_the_messages_say"])),
+    ("Usage host: name the host alone, without a scheme or a path", Followed(&["hosts_and_credentials_are_given_as_the_messages_say"])),
+    ("Usage mirror-login: write USER:PASSWORD into a file of mode 600, and name it with [mirror] credentials in the configuration", Followed(&["a_login_is_asked_for_and_lies_in_a_file_for_its_owner_alone"])),
+    ("Usage mirror-login: write USER:PASSWORD into that file, and chmod 600 it", Followed(&["a_login_is_asked_for_and_lies_in_a_file_for_its_owner_alone"])),
+    ("Usage mirror-map: change [mirror] map in the configuration", Followed(&["two_repositories_never_become_one"])),
+    ("Usage mirror-token: where that is right, name its host with [mirror] token_host in the configuration", Followed(&["a_login_goes_to_a_token_service_that_is_named_alone"])),
+    ("Usage mirror: check [mirror] authority in the configuration", Followed(&["nothing_connects_before_a_registry_is_named"])),
+    ("Usage mirror: name the registry there; nothing connects before that", Followed(&["nothing_connects_before_a_registry_is_named"])),
+    ("Usage output: give another name with -o, or move away what stands there; nothing was written", Followed(&["what_stands_there_is_never_written_into"])),
+];
