@@ -4,12 +4,12 @@
 //! one that ends too early, or goes on behind it, is not the one that was signed.
 
 use super::chunk::Chunk;
-use super::cut::{ChunkSpan, Payload, PayloadBlob};
+use super::cut::{ChunkSpan, Payload, PayloadBlob, out_of_place};
 use super::decode::decode;
 use super::entry::entry_bytes;
 use super::hash_chain::{HashChain, HashLink};
 use super::kind::Kind;
-use super::large::{Large, Progress, out_of_place};
+use super::large::{Large, Progress};
 use super::pump::{BESIDE_RESTORING, StoredChunk, compare_hash, in_flight, pump, read_chunk, reading_workers};
 use super::signed_digest::{check_digest, digest_of};
 use super::sink::{DecodedChunk, no_encoding};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::cut::{ChunkSpan, Payload, PayloadBlob};
+use super::cut::{ChunkSpan, Payload, PayloadBlob, out_of_place};
 use super::hash_chain::PieceHash;
 use super::kind::Kind;
-use super::large::{Large, Progress, out_of_place};
+use super::large::{Large, Progress};
 use super::signed_digest::{check_digest, digest_of};
 use super::sink::{ContentStore, DecodedChunk, PayloadSink};
 use crate::crypto::RunningHash;

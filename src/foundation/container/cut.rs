@@ -2,7 +2,7 @@
 //!
 //! Nothing of this is stated in a bundle, so there are no gaps, overlaps or lies to look for.
 
-use crate::domain::Digest;
+use crate::domain::{Class, Digest, Error};
 
 /// Something that has a place in the payload.
 pub(crate) trait PayloadBlob: Copy + Send + Sync {
@@ -160,6 +160,11 @@ impl<B: PayloadBlob> Iterator for Cut<'_, B> {
             plain,
         })
     }
+}
+
+/// The cut rule gives the pieces of a blob, one behind the other, in whole blocks of its hash.
+pub(super) fn out_of_place() -> Error {
+    Error::new(Class::Internal, "pieces", "a piece of a blob came out of its place")
 }
 
 #[cfg(test)]

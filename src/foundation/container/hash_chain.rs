@@ -5,8 +5,7 @@
 
 use std::sync::mpsc;
 
-use super::cut::{ChunkSpan, Payload, PayloadBlob};
-use super::large::out_of_place;
+use super::cut::{ChunkSpan, Payload, PayloadBlob, out_of_place};
 use crate::crypto::RunningHash;
 use crate::domain::{Class, Digest, Error, Hash, Result};
 use crate::panics::{self, caught};

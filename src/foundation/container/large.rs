@@ -1,11 +1,11 @@
 //! A blob larger than a chunk, told of piece by piece.
 
-use super::cut::{ChunkSpan, PayloadBlob};
+use super::cut::{ChunkSpan, PayloadBlob, out_of_place};
 use super::hash_chain::PieceHash;
 use super::kind::Kind;
 use super::signed_digest::check_digest;
 use crate::crypto::RunningHash;
-use crate::domain::{Class, Error, Hash, Result};
+use crate::domain::{Hash, Result};
 
 /// A blob larger than a chunk, on its way.
 pub(super) struct Large<B> {
@@ -66,9 +66,4 @@ impl<B: PayloadBlob> Large<B> {
             _ => Err(out_of_place()),
         }
     }
-}
-
-/// The cut rule gives the pieces, one behind the other, in whole blocks of the hash.
-pub(super) fn out_of_place() -> Error {
-    Error::new(Class::Internal, "pieces", "a piece of a blob came out of its place")
 }
