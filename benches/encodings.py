@@ -7,7 +7,7 @@ Makes the set once in DIR (kept; remove it to make it anew): layers of Debian pa
 packages, each in an older and a newer patch level, one with other times only and one with one file changed. The docker engine builds
 an image of each from scratch and pushes it to a registry here, so every layer is a gzip file of its own making. Then it makes
 bundles of the older ones with and without travel forms, verifies and imports them, and prints sizes, seconds, memory and which
-producer each layer was found to come from.
+producer each layer was found to come from. Last it makes bundles of the newer ones for sites that hold the older ones, and imports them there.
 
 Needs dockerd (DOCKER_HOST says where), docker-registry, skopeo, zstd, dpkg-deb, apt-get, pip, npm, 6 GB of disk, and the package
 registries for the first run. Loopback only beyond that. Ends with 1 when a bar is missed.
@@ -221,7 +221,7 @@ def release(layout, names, sequence):
     lines = ["product: bench", "channel: stable", f"version: '{sequence}'", f"sequence: {sequence}", "issued_at: 2026-06-01T00:00:00Z",
              "expires_in: 2000d", "audience: any", "images:"]
     for name in names:
-        lines += [f"  - source: oci:{layout.name}:{name}", f"    name: registry.example/{name}:1"]
+        lines += [f"  - source: oci:{layout.name}:{name}", f"    name: registry.example/{name.split('-')[0]}:1"]
     file = layout.parent / f"release-{sequence}.yaml"
     file.write_text("\n".join(lines) + "\n")
     return file
@@ -248,6 +248,20 @@ def main():
         missed += not ok
         say(f"  {what:<58} {value:8.2f}{unit} (bar {most}{unit}) {'ok' if ok else 'MISSED'}")
 
+    def site(name, first):
+        """A site with one bundle."""
+        state = scratch / name
+        run(airlock, "init", "--trust", root, "--site", "bench", "--state", state, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        return state, peak(airlock, "import", first, "--state", state)
+
+    def compare(state, names):
+        for name in names:
+            digest = found[name]["digest"].split(":")[1]
+            stored = state / "blobs/sha256" / digest[:2] / digest
+            if hashlib.sha256(stored.read_bytes()).hexdigest() != digest:
+                sys.exit(f"{name} is another layer at the site")
+
     scratch = base / "run"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
@@ -262,6 +276,7 @@ def main():
     workspace = scratch / "acme"
     run(airlock, "vendor", "init", "--product", "bench", "--vendor", "Bench", workspace, stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    root = workspace / "root.json"
     for sequence, level in enumerate(given.level or ["normal"], 1):
         zstd = {"quick": 9, "normal": 12, "small": 19}[level]
         # The bare program: each plain tar by zstd at the same level, on both cores.
@@ -297,23 +312,33 @@ def main():
             if blob["size"] >= MIB:
                 what = blob.get("producer") or blob.get("encoding") or blob["reason"]
                 say(f"    {blob['size'] / MIB:7.1f} MiB  {blob.get('travel_size', blob['size']) / blob['size']:.3f}  {what}")
-        root = workspace / "root.json"
         verify = [airlock, "bundle", "verify", bundle, "--trust", root]
         seconds, cpu, _ = timed(*verify)
         say(f"  verify: {seconds:.1f} s, {cpu:.1f} CPU s, {plain_bytes / MIB / seconds:.0f} MiB of plain a second")
         bar("verify, MB of plain a second, as seconds for 45 MB", seconds * 45e6 / plain_bytes, 1.0, " s")
         bar("verify, peak memory", peak(*verify), 64, " MiB")
-        state = scratch / f"state-{level}"
-        run(airlock, "init", "--trust", root, "--site", "bench", "--state", state, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
-        bar("import, peak memory", peak(airlock, "import", bundle, "--state", state), 64, " MiB")
-        for name in old:
-            digest = found[name]["digest"].split(":")[1]
-            stored = state / "blobs/sha256" / digest[:2] / digest
-            if hashlib.sha256(stored.read_bytes()).hexdigest() != digest:
-                sys.exit(f"{name} is another layer at the site")
+        state, memory = site(f"state-{level}", bundle)
+        bar("import, peak memory", memory, 64, " MiB")
+        compare(state, old)
         shutil.rmtree(state)
-        bundle.unlink()
+    # Updates of sites that hold the older ones, by the last of these bundles.
+    new = [name.replace("-old", "-new") for name in old]
+    changes = [("update of all", new, 0.12), *((f"update of {name.split('-')[0]}", [name], 0.40) for name in new),
+               ("only times changed", ["debian-times"], 0.005), ("one file changed", ["debian-file"], 0.001)]
+    state, _ = site("state-updates", bundle)
+    for sequence, (what, names, most) in enumerate(changes, 1001):
+        update = scratch / "update.airlock"
+        update.unlink(missing_ok=True)
+        seconds, cpu, out = timed(airlock, "--format", "json", "bundle", "create", "-f", release(layout, names, sequence), "-w", workspace,
+                                  "-o", update, "--base", bundle, "--no-cache")
+        shared = "" if len(names) == 1 else " together"
+        bar(f"{what}: bundle / gzip layers{shared}", update.stat().st_size / sum(found[name]["size"] for name in names), most)
+        say(f"    create {seconds:.1f} s ({cpu:.1f} CPU s)")
+        start = time.monotonic()
+        memory = peak(airlock, "import", update, "--state", state)
+        say(f"    import {time.monotonic() - start:.1f} s")
+        bar("    import, peak memory", memory, 64, " MiB")
+        compare(state, names)
     shutil.rmtree(scratch)
     say(f"{missed} MISSED")
     return 1 if missed else 0
