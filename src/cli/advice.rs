@@ -229,8 +229,10 @@ mod tests {
     #[test]
     fn advised_commands_say_everything_that_they_need() {
         // Only named in a text that says what they did.
-        const NAMED: [&str; 6] = [
+        const NAMED: [&str; 8] = [
+            "access add",
             "bundle create",
+            "bundle extract",
             "init",
             "release show",
             "status verify",
