@@ -27,8 +27,10 @@ pub(super) enum AccessCommand {
     /// lead to a tag of one name, the first one answers.
     #[command(after_help = "Examples:
   airlock access add ops --read 'acme-erp/stable:*'
-  airlock access add ci --read 'acme-erp/stable:registry.acme.example/erp/*' --read 'tools/stable:docker.io/library/alpine'
-  airlock access add ops --read 'acme-erp/stable:*' | docker login airlock.plant.example:5443 -u ops --password-stdin")]
+  airlock access add ci --read 'acme-erp/stable:registry.acme.example/erp/*' \\
+    --read 'tools/stable:docker.io/library/alpine'
+  airlock access add ops --read 'acme-erp/stable:*' |
+    docker login airlock.plant.example:5443 -u ops --password-stdin")]
     Add {
         /// Name of the credential, for people
         name: Name,

@@ -75,7 +75,8 @@ pub(super) enum BundleCommand {
     #[cfg(feature = "vendor")]
     #[command(after_help = "Examples:
   airlock bundle create -f release.yaml -w acme -o acme-7.airlock
-  airlock bundle create -f release.yaml -w acme -o plant.airlock --site plant-7 --platform linux/amd64
+  airlock bundle create -f release.yaml -w acme -o plant.airlock --site plant-7 \\
+    --platform linux/amd64
   airlock bundle create -f release.yaml -w acme --site plant-7 --dry-run
   airlock bundle create --image postgres:16 --image docker:acme/web:1.0 -w acme -o first.airlock
   airlock bundle create --images images.txt -w acme -o acme-8.airlock

@@ -27,11 +27,12 @@ use crate::store::Store;
 /// to them keep their digests; what targets shall run is shown by `bundle inspect --list`, and is no part of a layout.
 ///
 /// Names stand in it whole: skopeo and podman call an image oci:DIR:HOST/REPOSITORY:TAG, oras DIR@DIGEST; containerd finds them when it imports
-/// the archive. Of an index whose platforms were left out `skopeo copy --all` does not find all; a copy of one platform does.
+/// the archive, where all are images, and podman loads an archive with one name. skopeo 1.9 passes over images with Docker's media types. Of an index whose platforms were left out `skopeo copy --all` does not find all; a copy of one platform does.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   airlock bundle extract release-7.airlock --trust root.json -o layout
-  skopeo copy oci:layout:registry.acme.example/erp/web:7.0 docker://registry.plant.example/erp/web:7.0
+  skopeo copy oci:layout:registry.acme.example/erp/web:7.0 \\
+    docker://registry.plant.example/erp/web:7.0
   airlock bundle extract release-8.airlock --trust root.json -o layout-8 --base release-7.airlock
   airlock bundle extract release-7.airlock --trust root.json -o - | ctr image import -")]
 pub(super) struct ExtractArgs {

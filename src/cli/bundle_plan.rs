@@ -86,8 +86,9 @@ pub(super) fn encoded(plan: &Plan, report: &EncodeReport) -> Vec<String> {
         }
         lines.push(first);
         lines.push(format!(
-            "encoded: {} travel as {} instead of {}",
+            "encoded: {} {} as {} instead of {}",
             counted(count, "layer"),
+            if count == 1 { "travels" } else { "travel" },
             bytes(travel_size),
             bytes(size)
         ));

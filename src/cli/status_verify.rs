@@ -26,8 +26,10 @@ use crate::domain::{Class, Error};
 #[command(after_help = "Examples:
   airlock status verify /media/usb -w acme
   airlock status verify plant-7.airlock-status -w acme --dry-run
-  airlock status verify 01234567-cdcdcdcd-11112222-7.airlock-status --enrolment enrolment-cdcdcdcd.json
-  airlock status verify *.airlock-status --enrolment site.json --site-keys site-keys.json --approvals 2")]
+  airlock status verify 01234567-cdcdcdcd-11112222-7.airlock-status \\
+    --enrolment enrolment-cdcdcdcd.json
+  airlock status verify *.airlock-status --enrolment site.json \\
+    --site-keys site-keys.json --approvals 2")]
 pub(super) struct VerifyArgs {
     /// Status packages: files, folders with some in them, named pipes, or - for standard input; or texts of summaries, as codes or dictated
     /// lines

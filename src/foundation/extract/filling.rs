@@ -24,7 +24,7 @@ impl WorkFolder {
     ///
     /// # Errors
     ///
-    /// Those of [`VerifiedBundle::read_payload`]; `E-STATE staging` when an earlier run's content is gone; `E-IO`, `E-SPACE`.
+    /// Those of [`VerifiedBundle::read_payload`]; `E-STATE staging` when an earlier run's content is gone or was changed; `E-IO`, `E-SPACE`.
     pub fn fill(&mut self, bundle: VerifiedBundle, progress: &mut dyn FnMut(u64)) -> Result<Filled> {
         let chunk_bytes = bundle.head().chunk_bytes;
         let chunks = self.staging.chunks_done();
@@ -54,19 +54,25 @@ impl WorkFolder {
         }
         let graph = graph.ok_or_else(|| Error::new(Class::Internal, "graph", "the reference graph was not judged"))?;
         for blob in graph.contents() {
-            if !self.has(&blob.digest, blob.size)? {
-                return Err(gone(&blob.digest));
+            // Between an earlier run and this one anybody may have written there, and the disk may have rotted.
+            let is_good = if self.goes_on {
+                self.store.examine(&blob.digest, blob.size)?.is_whole()
+            } else {
+                self.has(&blob.digest, blob.size)?
+            };
+            if !is_good {
+                return Err(spoilt(&blob.digest));
             }
         }
         Ok(Filled { graph, resumed_bytes })
     }
 }
 
-fn gone(digest: &Digest) -> Error {
+fn spoilt(digest: &Digest) -> Error {
     Error::new(
         Class::State,
         "staging",
-        format!("{digest} was unpacked by an earlier run and is gone"),
+        format!("{digest} was unpacked by an earlier run, and is gone or not what it was"),
     )
     .remedy("give the same command again: what was left of that run is removed now")
 }
@@ -81,7 +87,7 @@ pub(super) fn open_bases(store: &Store, bases: &[Base]) -> Result<Option<BasePla
         }
     }
     let mut found = found.into_iter();
-    let mut next = |base: &Base| found.next().ok_or_else(|| gone(&base.digest));
+    let mut next = |base: &Base| found.next().ok_or_else(|| spoilt(&base.digest));
     BasePlains::open(bases, &mut next, &mut || store.scratch()).map(Some)
 }
 
@@ -142,7 +148,7 @@ impl Sink for Filling<'_> {
     fn recall(&mut self, blob: &Blob, _: Vec<Hash>) -> Result<()> {
         // The chunks of an encoded blob prove nothing of it: the blob itself does.
         if blob.is_encoded() && !self.take_up(blob)? {
-            return Err(gone(&blob.digest));
+            return Err(spoilt(&blob.digest));
         }
         Ok(())
     }

@@ -29,6 +29,8 @@ pub struct WorkFolder {
     path: PathBuf,
     pub(super) store: Store,
     pub(super) staging: Staging,
+    /// Whether an earlier run has left something.
+    pub(super) goes_on: bool,
     _lock: LockFile,
 }
 
@@ -39,7 +41,7 @@ impl WorkFolder {
     ///
     /// `E-USAGE output` when something else stands there; `E-BUSY` when another run works in it; `E-STATE`, `E-IO`, `E-SPACE`.
     pub fn open(path: &Path, head: Hash) -> Result<Self> {
-        check_free_or_ours(path)?;
+        let goes_on = check_free_or_ours(path)?;
         create_own_folder(path)?;
         let lock = LockFile::new(open_or_create(&path.join(LOCK), 0o600)?);
         lock.try_lock().map_err(|errno| match errno {
@@ -59,6 +61,7 @@ impl WorkFolder {
             path: path.to_owned(),
             store,
             staging,
+            goes_on,
             _lock: lock,
         })
     }
@@ -148,8 +151,8 @@ fn taken(name: &Path) -> Error {
         .remedy("give another name with -o, or move away what stands there; nothing was written")
 }
 
-/// Checks that nothing stands where the work is done, or what an earlier run has left.
-fn check_free_or_ours(path: &Path) -> Result<()> {
+/// Checks that nothing stands where the work is done, or what an earlier run has left; says whether that is so.
+fn check_free_or_ours(path: &Path) -> Result<bool> {
     let in_the_way = |what: &str| {
         Error::new(
             Class::Usage,
@@ -164,7 +167,7 @@ fn check_free_or_ours(path: &Path) -> Result<()> {
     };
     let looked = match Looked::itself(path) {
         Ok(looked) => looked,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(Error::io("look at", path, error)),
     };
     if !looked.is_folder() {
@@ -174,7 +177,7 @@ fn check_free_or_ours(path: &Path) -> Result<()> {
     if entries.next().is_some() && look_at_own(&path.join(LOCK), Expected::File)?.is_none() {
         return Err(in_the_way("a folder of somebody's"));
     }
-    look_at_own(path, Expected::Folder).map(|_| ())
+    look_at_own(path, Expected::Folder).map(|_| true)
 }
 
 /// Puts what stands in a layout that got no name back into the store.

@@ -21,7 +21,7 @@ use super::oci_error::OciError;
 use super::peer::{Forwarded, Remote};
 use super::seats::Acquaintance;
 use crate::appliance::access::Reader;
-use crate::appliance::fleet::Identity;
+use crate::appliance::fleet::{Hub, Identity};
 use crate::appliance::registry::{Asked, Snapshot};
 
 /// Who asks.
@@ -63,9 +63,11 @@ impl App {
         };
         match credentials(request.headers()) {
             Credentials::Password(token) => {
-                let access = match hub.identify(&token) {
-                    Some(identity) => Access::Agent(identity),
-                    None => Access::Reader(hub.reader(&token).ok_or(OciError::UNAUTHORIZED)?),
+                let access = if let Some(identity) = hub.identify(&token) {
+                    Access::Agent(identity)
+                } else {
+                    catch_up(hub);
+                    Access::Reader(hub.reader(&token).ok_or(OciError::UNAUTHORIZED)?)
                 };
                 if let Some(acquaintance) = request.extensions().get::<Acquaintance>() {
                     acquaintance.note();
@@ -128,6 +130,14 @@ impl App {
     pub(super) fn may_look(&self, request: &Request) -> bool {
         let local = asks_from(request).is_some_and(|address| address.to_canonical().is_loopback());
         local || matches!(self.access(request), Ok(Access::Everything | Access::Agent(_)))
+    }
+}
+
+/// Waits for what was decided a moment ago: whoever has a credential just printed is let in, and whose was just removed is not.
+fn catch_up(hub: &Hub) {
+    // What keeps it from being read concerns all that is live, and is told where that is watched.
+    if hub.is_behind().unwrap_or(true) {
+        tokio::task::block_in_place(|| hub.refresh()).ok();
     }
 }
 

@@ -41,7 +41,6 @@ fn add(serving: &Serving, name: &str, patterns: &[&str]) -> String {
             patterns: &patterns,
         })
         .unwrap();
-    serving.hub.refresh().unwrap();
     secret.as_str().to_owned()
 }
 
@@ -158,7 +157,6 @@ fn what_was_removed_is_refused_at_once_also_what_the_token_service_gave() {
     assert_eq!((by_token(), get(&serving, &path, &secret).status), (200, 200));
     let appliance = serving.hub.live().appliance();
     appliance.remove_access(&"ops".parse().unwrap()).unwrap();
-    serving.hub.refresh().unwrap();
     assert_eq!((by_token(), get(&serving, &path, &secret).status), (401, 401));
     assert_eq!(get(&serving, &path, &kept).status, 200);
     // Nor is it good for anything else: not for an agent, not for how the appliance is.

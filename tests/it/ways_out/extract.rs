@@ -192,6 +192,30 @@ fn content_that_an_earlier_run_lost_is_told_and_unpacked_again() {
 }
 
 #[test]
+fn content_that_changed_since_an_earlier_run_is_told_and_unpacked_again() {
+    let bench = Workbench::new();
+    let good = made(&bench);
+    let mut cut = good.clone();
+    cut.bytes.truncate(good.bytes.len() - 200);
+    bench
+        .extract(&cut, "out", &[])
+        .assert_refused("E-INCOMPLETE", "truncated", "X12");
+    // Of its old length: nothing but its hash tells.
+    let hex = digest(&layers()[0]).0.to_hex();
+    let blob = bench.path("out.partial/blobs/sha256").join(&hex[..2]).join(&hex);
+    let mut bytes = layers()[0].clone();
+    bytes[7] ^= 1;
+    fs::remove_file(&blob).unwrap();
+    write(&blob, &bytes);
+    bench
+        .extract(&good, "out", &[])
+        .assert_refused("E-STATE", "staging", "");
+    assert_eq!(bench.left(), [].into());
+    assert_eq!(bench.extract(&good, "out", &[]).code, Some(0));
+    assert_is(&bench.path("out"), &good, &layers());
+}
+
+#[test]
 fn an_archive_begins_when_everything_was_checked() {
     let bench = Workbench::new();
     let good = made(&bench);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 
@@ -17,10 +17,10 @@ use super::view::TargetView;
 use crate::appliance::access::{Reader, Readers};
 use crate::appliance::keys::Keys;
 use crate::appliance::live::{Live, Order, Projection};
-use crate::db::Db;
 use crate::db::site::site_revisions::{self, SiteRevisions};
 use crate::db::site::targets::{self, KnownRevision};
 use crate::db::site::{Owner, audit, target_secrets};
+use crate::db::{Db, Watch};
 use crate::domain::{Class, Clock, Error, Hash, Problem, Result, SiteId, Uuid};
 use crate::store::Store;
 
@@ -35,6 +35,8 @@ pub struct Hub {
     live: Arc<Live>,
     current: Arc<Projection<Fleet>>,
     readers: Arc<Projection<Readers>>,
+    /// Whether anything was decided since somebody last showed a credential.
+    watch: Mutex<Watch>,
     pub(in crate::appliance) keys: Arc<Keys>,
     view: SiteView,
     logins: Logins,
@@ -54,6 +56,7 @@ impl Hub {
             live: live.clone(),
             current: project(live)?,
             readers: live.project(Order::Content, |generation, before| Ok(Readers::of(generation, before)))?,
+            watch: Mutex::new(live.appliance().db.watch()?),
             keys,
             view,
             logins: Logins::default(),
@@ -124,6 +127,16 @@ impl Hub {
         let bearer = token::verify(&self.keys, self.site(), token, self.clock().now())?;
         let state = fleet.targets.get(&bearer.target)?;
         (state.credential.generation == bearer.generation).then(|| state.identity.clone())
+    }
+
+    /// Whether something was decided here since this was last asked, so that [`Hub::refresh`] has to come before [`Hub::reader`]: a credential
+    /// counts from the moment it was printed to the moment it was removed. A glance at memory that SQLite shares; nothing is waited for.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn is_behind(&self) -> Result<bool> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner).changed()
     }
 
     /// Returns who has a credential that is no agent's; nothing when nobody has. Touches neither disk nor database.

@@ -66,6 +66,19 @@ pub(super) fn is_chart(manifest: &[u8]) -> bool {
     read::<Manifest>(manifest).is_some_and(|manifest| manifest.config.media_type == CONFIG)
 }
 
+/// Whether these are the bytes of an image's manifest, or of an index of images: what an engine pulls.
+pub(super) fn is_image(manifest: &[u8]) -> bool {
+    const CONFIGS: [&str; 2] = [
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+    ];
+    match read::<Manifest>(manifest) {
+        Some(manifest) => CONFIGS.contains(&manifest.config.media_type.as_str()),
+        // An index has no config.
+        None => !manifest.is_empty(),
+    }
+}
+
 impl Registry {
     /// Returns the index of a classic chart repository, for agents of a scope or for anybody else, when it was made before; without its text
     /// where there was no room to keep that.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::charts::is_chart;
+use super::charts::{is_chart, is_image};
 use super::content::{Answer, Found, Missing};
 use super::foreign_json::read;
 use super::names::{Asked, Reference};
@@ -252,10 +252,12 @@ impl Registry {
         for (repository, tag, digest) in found {
             // What cannot be read now is told elsewhere.
             let bytes = self.store().read(&digest, limits::MANIFEST_BYTES).unwrap_or_default();
-            if !is_chart(&bytes) {
+            if is_image(&bytes) {
                 return Ok(Some(Example::Image(repository, tag)));
             }
-            chart.get_or_insert(Example::Chart(repository, tag));
+            if is_chart(&bytes) {
+                chart.get_or_insert(Example::Chart(repository, tag));
+            }
         }
         Ok(chart)
     }
