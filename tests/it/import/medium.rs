@@ -1,7 +1,6 @@
 //! Cases F05, F06 and B14: media that are pulled out, cannot be read, shrink, fall silent or never end; and what a killed import
 //! need not read again (format.md 7).
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -13,7 +12,8 @@ use crate::support::appliance::{self, Appliance, Ended, import_arguments, import
 use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::site::noise;
 use crate::support::slow::{Share, share};
-use crate::support::strace::{self, Fault, Traced};
+use crate::support::stopper;
+use crate::support::strace::{self, Traced};
 
 /// An appliance without a release, and a bundle of 14 chunks: small blobs, one of 8 MiB, one of 3 MiB.
 struct Setup {
@@ -189,20 +189,15 @@ fn a_feed_goes_on_over_a_pipe_too() {
 
 #[test]
 fn every_read_of_the_medium_may_fail() {
-    if !strace::available() {
+    if !stopper::available() {
         return;
     }
     let setup = Setup::new();
     let counted = setup.appliance.copy();
-    let run = trace_reads(&setup.whole(), &import_arguments(&counted.path(), &setup.whole()), &[]);
-    run.ended.assert_imported();
-    // Three threads read, one after the other: the checks before the chunks, the early chunks, and the others. Of the later ones the first
-    // reads, as many as an earlier one makes, cannot be hit.
-    let mut counts = HashMap::<u32, usize>::new();
-    for call in run.calls.iter().filter(|call| call.name == "read") {
-        *counts.entry(call.thread).or_default() += 1;
-    }
-    let reads = counts.into_values().max().unwrap();
+    // Workers read by turns: the reads are counted over all of them.
+    let (ended, reads, _) =
+        stopper::fail_read(&setup.whole(), None, &import_arguments(&counted.path(), &setup.whole()));
+    ended.assert_imported();
     assert!(reads > 20, "every chunk has a header and a body: {reads}");
     let (first, step) = share().map_or((0, 7), Share::points);
     let (mut fired, mut resumed) = (0, 0);
@@ -214,13 +209,11 @@ fn every_read_of_the_medium_may_fail() {
         };
         write(&setup.whole(), &setup.made.bytes);
         let arguments = import_arguments(&setup.state(), &setup.whole());
-        let mut strace = vec!["-P".to_owned(), setup.whole().display().to_string()];
-        strace.extend(strace::inject(Fault::Io, "read", nth));
-        let run = strace::run(&strace, &arguments);
-        assert!(run.fired(Fault::Io, "read", nth), "{run:?}");
+        let (ended, _, hit) = stopper::fail_read(&setup.whole(), Some(nth), &arguments);
+        assert!(hit, "{ended:?}");
         fired += 1;
-        let (class, _, step) = run.ended.refusal.clone().unwrap();
-        assert_eq!((class.as_str(), run.ended.code), ("E-IO", Some(25)), "read {nth}");
+        let (class, _, step) = ended.refusal.clone().unwrap();
+        assert_eq!((class.as_str(), ended.code), ("E-IO", Some(25)), "read {nth}");
         assert!(
             ["X2", "X9a", "X11", "X12"].contains(&step.as_str()),
             "read {nth}: {step}"

@@ -9,7 +9,7 @@ loop traces all threads (ptrace) and counts in the order in which the calls are 
 without a stop, of which a debug build makes many thousands. FAULT is `kill`, the number of an error, or `none`.
 The trace has a line for each call that changes something, its thread and its name, and behind the one that was struck ` struck`.
 With a NAME, calls of that name alone are seen, all of them, and each thread's are counted on their own, as strace does; strace has no
-filter where it kills. x86-64 only.
+filter where it kills. With NAME@PATH those on that file alone, counted over all threads. x86-64 only.
 """
 
 import ctypes
@@ -38,7 +38,7 @@ CHANGING = {
     265: "linkat", 268: "fchmodat", 285: "fallocate", 296: "pwritev", 306: "syncfs", 316: "renameat2",
 }
 
-OTHERS = {73: "flock", 93: "fchown", 437: "openat2"}
+OTHERS = {0: "read", 73: "flock", 93: "fchown", 437: "openat2"}
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
@@ -71,6 +71,14 @@ def changing(values):
     return None if name == "write" and values[RDI] <= 2 else name
 
 
+def stands_for(thread, descriptor, path):
+    """Whether a descriptor of a thread is of that file."""
+    try:
+        return os.readlink(f"/proc/{thread}/fd/{descriptor}") == path
+    except OSError:
+        return False
+
+
 def stop_at(numbers):
     """Has this process stop at those calls alone, and whatever it starts."""
     code = [(LOAD, 0, 0, 0)]
@@ -85,6 +93,7 @@ def stop_at(numbers):
 def traced(path, fault, which, arguments):
     """Runs a program with a fault; returns how it ended."""
     looked_for, _, strike = which.rpartition(":")
+    looked_for, _, file = looked_for.partition("@")
     watched = {number: name for number, name in (CHANGING | OTHERS).items() if name == looked_for} if looked_for else CHANGING
     assert watched, f"no call is known as {looked_for}"
     program = os.fork()
@@ -111,8 +120,8 @@ def traced(path, fault, which, arguments):
             if status >> 8 == SECCOMP_STOP:
                 values = registers(thread)
                 name = values and (watched.get(values[NUMBER_OF_CALL]) if looked_for else changing(values))
-                if name:
-                    counter = thread if looked_for else program
+                if name and (not file or stands_for(thread, values[RDI], file)):
+                    counter = thread if looked_for and not file else program
                     counts[counter] = counts.get(counter, 0) + 1
                     struck = fault != "none" and counts[counter] == int(strike)
                     print(thread, name, "struck" if struck else "", file=trace)

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, ExitStatus, Output, Stdio};
 use std::sync::{Mutex, OnceLock};
 
@@ -71,6 +72,15 @@ pub(super) fn kill(name: &str, nth: usize, arguments: &[OsString]) -> Traced {
         ended: Ended::of(&output),
         calls: calls.collect(),
     }
+}
+
+/// Runs the program; the n-th read of a file fails, if any, counted from 1 over all threads. Says how many reads of it were made, and whether
+/// that one was.
+pub(crate) fn fail_read(path: &Path, nth: Option<usize>, arguments: &[OsString]) -> (Ended, usize, bool) {
+    let fault = if nth.is_some() { "5" } else { "none" };
+    let which = format!("read@{}:{}", path.display(), nth.unwrap_or(0));
+    let (output, log) = struck(fault, &which, OsStr::new(AIRLOCK), arguments).unwrap();
+    (Ended::of(&output), log.lines().count(), log.contains("struck"))
 }
 
 /// Runs the program; the fault, if any, hits the n-th call that changes something, counted from 1.
