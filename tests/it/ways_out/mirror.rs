@@ -198,6 +198,22 @@ fn a_login_is_asked_for_and_lies_in_a_file_for_its_owner_alone() {
         wants: Some(basic("robot", "secret")),
         ..Behaviour::default()
     });
+    let login = plant.folder.path().join("login");
+    let put = |text: &str, mode: u32| {
+        use std::os::unix::fs::PermissionsExt as _;
+        write(&login, text.as_bytes());
+        std::fs::set_permissions(&login, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let without = plant.config.clone();
+    plant.config += &format!("credentials = \"{}\"\n", login.display());
+    for (text, mode) in [("robot:secret\n", 0o644), ("robot\n", 0o600)] {
+        put(text, mode);
+        let wrong = plant.run(&[]);
+        wrong.assert_refused("E-USAGE", "mirror-login", "");
+        assert_eq!(wrong.remedy(), "write USER:PASSWORD into that file, and chmod 600 it");
+        assert_eq!(plant.registry.requests(), 0, "nothing is asked");
+    }
+    let with = std::mem::replace(&mut plant.config, without);
     let none = plant.run(&[]);
     none.assert_refused("E-USAGE", "mirror-login", "");
     assert!(
@@ -205,21 +221,7 @@ fn a_login_is_asked_for_and_lies_in_a_file_for_its_owner_alone() {
         "{}",
         none.remedy()
     );
-    let login = plant.folder.path().join("login");
-    plant.config += &format!("credentials = \"{}\"\n", login.display());
-    let put = |text: &str, mode: u32| {
-        use std::os::unix::fs::PermissionsExt as _;
-        write(&login, text.as_bytes());
-        std::fs::set_permissions(&login, std::fs::Permissions::from_mode(mode)).unwrap();
-    };
-    for (text, mode) in [("robot:secret\n", 0o644), ("robot\n", 0o600)] {
-        put(text, mode);
-        let requests = plant.registry.requests();
-        let wrong = plant.run(&[]);
-        wrong.assert_refused("E-USAGE", "mirror-login", "");
-        assert_eq!(wrong.remedy(), "write USER:PASSWORD into that file, and chmod 600 it");
-        assert_eq!(plant.registry.requests(), requests, "nothing is asked");
-    }
+    plant.config = with;
     put("robot:other\n", 0o600);
     plant.run(&[]).assert_refused("E-USAGE", "mirror-login", "");
     put("robot:secret\n", 0o600);
