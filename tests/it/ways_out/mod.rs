@@ -4,6 +4,7 @@ mod access;
 mod diff;
 mod extract;
 mod extract_bases;
+mod extract_places;
 mod file_commands;
 mod file_world;
 mod files;
