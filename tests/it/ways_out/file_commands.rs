@@ -362,25 +362,24 @@ fn a_release_that_is_not_live_gives_files_once_it_is_made_live() {
             .env("AIRLOCK_STATE", instance.state());
         Ended::of(&command.current_dir(folder.path()).output().unwrap())
     };
-    let get = |more: &[&str]| {
-        let ended = airlock(&[&["file", "get", "manuals/press", "-o", "out", "--replace"], more].concat());
-        (ended.code == Some(0))
-            .then(|| read(&folder.path().join("out")))
-            .ok_or(ended)
+    let get = |more: &[&str]| airlock(&[&["file", "get", "manuals/press", "-o", "out", "--replace"], more].concat());
+    let got = |more: &[&str]| {
+        assert_eq!(get(more).code, Some(0));
+        read(&folder.path().join("out"))
     };
-    let refused = get(&["--release", "2"]).unwrap_err();
+    let refused = get(&["--release", "2"]);
     refused.assert_refused("E-USAGE", "release-not-live", "");
     let remedy = refused.remedy();
     assert!(
         remedy.starts_with("take the file of the live one, without --release; or "),
         "{remedy}"
     );
-    assert_eq!(get(&[]).unwrap(), b"old");
+    assert_eq!(got(&[]), b"old");
     let command = remedy.split('`').nth(1).unwrap().replace("RELEASE", "2");
     let words: Vec<&str> = command.split(' ').skip(1).collect();
     assert_eq!(airlock(&words).code, Some(0), "{command}");
-    assert_eq!(get(&["--release", "2"]).unwrap(), b"new");
-    assert_eq!(get(&[]).unwrap(), b"new");
+    assert_eq!(got(&["--release", "2"]), b"new");
+    assert_eq!(got(&[]), b"new");
 }
 
 #[test]

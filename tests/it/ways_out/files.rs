@@ -7,6 +7,7 @@ use super::file_world::{File, bundle, manifest};
 use crate::support::agents::{Serving, basic, credentials};
 use crate::support::appliance::{read, write};
 use crate::support::client::{Reply, get, head, request};
+use crate::support::desired::Desired;
 use crate::support::in_process::InProcessAppliance;
 use crate::support::site::{Site, digest, noise};
 
@@ -162,6 +163,18 @@ fn what_has_not_the_form_of_a_plain_file_is_none_whoever_signed_it() {
         };
         draft = file.carried(draft);
     }
+    let long = "files.airlock.internal/crm/stable/long";
+    let more = format!(
+        r#","artifactType":"application/vnd.airlock.file.v1","annotations":{{"x":"{}"}}"#,
+        "x".repeat(70_000)
+    );
+    draft = draft
+        .tag(
+            long,
+            "latest",
+            &manifest(&[("a.txt", "0644", "text/plain", b"a file")], &more),
+        )
+        .blob(long, b"a file");
     let other = "files.airlock.internal/crm/stable/other";
     let two: [(&str, &str, &str, &[u8]); 1] = [("a.txt", "0644", "text/plain", b"a file")];
     draft
@@ -169,7 +182,7 @@ fn what_has_not_the_form_of_a_plain_file_is_none_whoever_signed_it() {
         .blob(other, b"a file")
         .live();
     let (_server, address) = site.serve();
-    for name in ["title", "dots", "root", "setuid", "short", "other"] {
+    for name in ["title", "dots", "root", "setuid", "short", "long", "other"] {
         assert_none(&get(address, &format!("/files/crm/stable/{name}")));
         // As what it is, it is pulled like any other.
         let repository = format!("files.airlock.internal/crm/stable/{name}");
@@ -351,6 +364,24 @@ fn a_credential_reads_the_files_that_it_names_and_none_once_it_is_removed() {
         (ask("GET", AT, &good[2]).status, ask("GET", AT, &good[0]).status),
         (401, 200)
     );
+}
+
+#[test]
+fn an_agent_gets_the_file_of_its_own_product_whoever_owns_the_name() {
+    let instance = InProcessAppliance::new();
+    let (ours, theirs) = (File::new(PATH, b"ours"), File::new(PATH, b"theirs"));
+    instance.import(&bundle(&instance, 1, &ours), false).unwrap();
+    let made = instance.vendor.with_file_of(
+        "erp",
+        (&theirs.repository(), &theirs.manifest(), &[theirs.bytes, b"{}"]),
+        |image| Desired::docker(image, 1, "a"),
+    );
+    instance.import(&made, false).unwrap();
+    let serving = Serving::start(instance, Settings::default());
+    let token = serving.token("edge-0");
+    let agent = serving.send("GET", AT, &[("Authorization", &basic("edge-0", &token))], b"");
+    assert_eq!((agent.status, agent.body.as_slice()), (200, &b"theirs"[..]));
+    assert_eq!(get(serving.address, AT).body, b"ours");
 }
 
 #[test]

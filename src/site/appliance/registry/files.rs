@@ -10,6 +10,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::content::Found;
+use super::manifests::Manifests;
 use super::names::{Asked, Reference};
 use super::service::Registry;
 use super::snapshot::Snapshot;
@@ -80,6 +81,10 @@ impl FileLayer {
                 .expected("one layer with the name of a file and a mode up to 0777")
                 .remedy("ask the vendor for a release that carries it as a plain file; as an artifact it can be pulled as it is")
         };
+        // Longer ones are never in memory, where a server has it while it answers.
+        if !Manifests::keeps(manifest.len() as u64) {
+            return Err(wrong(format!("its manifest has {} bytes", manifest.len())));
+        }
         let document = Document::parse_with(manifest, media_type, Layers::Any)?;
         if document.artifact_type.as_deref() != Some(FILE_ARTIFACT) {
             return Err(wrong("it does not say that it is a plain file".to_owned()));
