@@ -33,7 +33,7 @@
 //! | 3 | [`extract`] | a bundle unpacked into an OCI image layout |
 //! | 4 | `vendor_side` \| `appliance` | make bundles \| take them in and serve them; never one another |
 //! | 5 | `config` | the configuration file |
-//! | 5 | `http` | the only axum: `/v2/`, `/api/v1/` for agents, charts, health; TLS |
+//! | 5 | `http` | the only axum: `/v2/`, `/api/v1/` for agents, charts, plain files, health; TLS |
 //! | 5 | `edge` | what alone of a site may connect: copies into another registry |
 //! | 6 | `cli` | the only clap, the only printing |
 

@@ -22,7 +22,8 @@ use crate::store::Store;
 /// Unpack a bundle into an OCI image layout, which skopeo, podman, oras, crane and containerd read
 ///
 /// Every signature, byte and reference is checked as by `bundle verify`, and DIR has its name only then: until that it grows in DIR.partial,
-/// and the same command goes on there after a stop. Nothing that stands under either name is written into. Layers that the bundle does not
+/// and the same command goes on there after a stop. Nothing that stands under either name is written into. The file system needs room for all
+/// content, and has to be one of Linux' own (ext4, xfs, btrfs, tmpfs); the layout can be copied to any other. Layers that the bundle does not
 /// carry, or that are copied in part from others, come from --base; without what they need nothing is unpacked. Images, charts and what refers
 /// to them keep their digests; what targets shall run is shown by `bundle inspect --list`, and is no part of a layout.
 ///
@@ -99,14 +100,29 @@ pub(super) fn run(args: &ExtractArgs, ui: &mut Ui) -> Result<()> {
     let wanted = bases.wanted(bundle.index());
     let mut work = WorkFolder::open(&place, head_digest)?;
     let absent = bundle.index().absent().len();
+    if let Err(error) = check_space(bundle.index(), &wanted, &work) {
+        return Err(if work.is_new() { given_up(work, error) } else { error });
+    }
     match gather(bundle, &mut work, &bases, wanted, ui) {
         Ok(filled) => finish(work, &filled, absent, &output, (head_digest, ui)),
         // What was verified waits for the next run.
         Err(error) if error.class().keeps_incoming() => Err(error),
-        Err(error) => Err(match work.remove() {
-            Ok(()) => error,
-            Err(left) => error.and_then(&left),
-        }),
+        Err(error) => Err(given_up(work, error)),
+    }
+}
+
+/// Checks, before anything is copied, that what the bundle carries and what is wanted of bases fits.
+fn check_space(index: &Index, wanted: &BTreeMap<Digest, u64>, work: &WorkFolder) -> Result<()> {
+    let carried = index.blobs().iter().map(|blob| (blob.digest, blob.size));
+    let wanted = wanted.iter().map(|(digest, size)| (*digest, *size));
+    work.check_space(carried.chain(wanted), index.largest_scratch())
+}
+
+/// Leaves nothing of a run that came to an error.
+fn given_up(work: WorkFolder, error: Error) -> Error {
+    match work.remove() {
+        Ok(()) => error,
+        Err(left) => error.and_then(&left),
     }
 }
 

@@ -41,7 +41,11 @@ mod demo_home;
 mod deployment_state;
 #[cfg(feature = "vendor")]
 mod end_signals;
+#[cfg(feature = "site")]
+mod file;
 mod file_kind;
+#[cfg(feature = "site")]
+mod file_output;
 mod head_view;
 #[cfg(feature = "site")]
 mod heard_view;
@@ -223,6 +227,9 @@ enum Command {
     Release(release::ReleaseCommand),
     #[cfg(feature = "site")]
     #[command(subcommand)]
+    File(file::FileCommand),
+    #[cfg(feature = "site")]
+    #[command(subcommand)]
     Target(target::TargetCommand),
     #[cfg(feature = "site")]
     #[command(subcommand)]
@@ -298,6 +305,8 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Import(args) => import::run(&args, ui),
         #[cfg(feature = "site")]
         Command::Release(command) => release::run(&command, ui),
+        #[cfg(feature = "site")]
+        Command::File(command) => file::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Target(command) => target::run(&command, ui),
         #[cfg(feature = "site")]

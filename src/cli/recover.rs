@@ -15,8 +15,9 @@ use crate::domain::{Clock as _, Result, SystemClock};
 /// begins another life, under a name of its own, right after what both sides share. A folder that was copied file by file does so by
 /// itself; a disk or snapshot that was turned back does not know it.
 ///
-/// With the token key, every token and every secret that this site issued is lost: agents are refused until their targets are connected
-/// again. Secrets that a vendor's bundle brought go on.
+/// With the token key, every token and every secret that this site issued is lost, and so is every credential of `airlock access`: agents are
+/// refused until their targets are connected again, people and machines until their credentials were made again. Secrets that a vendor's
+/// bundle brought go on.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  airlock recover --as restored\n  airlock recover --as cloned --yes\n  airlock recover --as token-key-lost"
@@ -38,7 +39,7 @@ enum What {
     Restored,
     /// Another folder like it is in use
     Cloned,
-    /// identity/token.key is lost: another one is made, and every target has to be connected again
+    /// identity/token.key is lost: another one is made; every target has to be connected, and every credential made, again
     TokenKeyLost,
 }
 
@@ -65,7 +66,8 @@ impl What {
             }
             Self::TokenKeyLost => {
                 "another token key is made: every token and every secret that this site issued ends, and every target that is not connected \
-                 by a vendor's bundle has to be connected again"
+                 by a vendor's bundle has to be connected again; so does every credential of `airlock access list`, which has to be removed \
+                 and made again"
             }
         }
     }
@@ -82,7 +84,8 @@ pub(super) fn run(args: &RecoverArgs, ui: &mut Ui) -> Result<()> {
             appliance.replace_lost_token_key(SystemClock.now())?;
             return ui.result(
                 &json!({"token_key": "made"}),
-                "another token key is made; start the server again, and connect every target once more: airlock target connect",
+                "another token key is made; start the server again, connect every target once more (airlock target connect), and make every \
+                 credential of `airlock access list` again (airlock access remove, airlock access add)",
             );
         }
     };

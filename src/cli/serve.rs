@@ -175,12 +175,13 @@ fn introduce(registry: &Registry, agents: &AgentsAddress, way: &Way, ui: &mut Ui
     if example.is_some() && way.authority.is_some() {
         ui.say("a machine trusts this appliance by what `airlock snippet docker` prints: pipe it into `sudo sh` there (also containerd, k3s, rke2, podman, crio, helm)");
     }
-    let scope = match &example {
-        Some(Example::Image(repository, tag) | Example::Chart(repository, tag)) if way.is_asked => {
-            scope_of(registry, &snapshot, (repository, tag))
-        }
-        _ => None,
-    };
+    let scope =
+        match &example {
+            Some(
+                Example::Image(repository, tag) | Example::Chart(repository, tag) | Example::File(repository, tag),
+            ) if way.is_asked => scope_of(registry, &snapshot, (repository, tag)),
+            _ => None,
+        };
     if let Some(scope) = scope {
         // Another vendor may have a product of this name.
         let whose = scope.domain.to_hex();
@@ -213,6 +214,13 @@ fn introduce(registry: &Registry, agents: &AgentsAddress, way: &Way, ui: &mut Ui
             ui.say(format_args!(
                 "     curl {curl}{scheme}://{host}/v2/{repository}/manifests/{tag}"
             ));
+        }
+        Some(Example::File(repository, _)) => {
+            ui.say(format_args!(
+                "try: curl {curl}-OJ {scheme}://{host}/files/{}",
+                repository.path()
+            ));
+            ui.say("     `airlock file list` names all of them");
         }
         None => ui.say("nothing is live yet: `airlock import FILE` brings a bundle in; this server notices by itself"),
     }

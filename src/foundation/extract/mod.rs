@@ -7,6 +7,7 @@
 //!
 //! - **Nothing has its name before everything was verified**: content grows in `DIR.partial`, and becomes `DIR` when signature, every byte and
 //!   every reference are good. A refusal leaves nothing; a stop leaves `DIR.partial`, and the next run goes on where its journal ends.
+//! - **A place that cannot take it is told first**: before a byte is written it is asked what its file system can, and how much is free.
 //! - **A layout is whole**: what the bundle only needs comes from bases, and without it nothing is unpacked.
 //! - **What is no content of an image stays out**: documents of the release, and what layers are merely copied from.
 //!
@@ -22,6 +23,7 @@ mod archive;
 mod filling;
 mod layout;
 mod needs;
+mod room;
 mod work_folder;
 
 pub use archive::{archive_bytes, write_archive};

@@ -9,6 +9,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::layout::{self, Layout};
+use super::room;
 use crate::bundle::Graph;
 use crate::domain::{Class, Digest, Error, Hash, Result};
 use crate::store::{Staging, Store};
@@ -39,9 +40,14 @@ impl WorkFolder {
     ///
     /// # Errors
     ///
-    /// `E-USAGE output` when something else stands there; `E-BUSY` when another run works in it; `E-STATE`, `E-IO`, `E-SPACE`.
+    /// `E-USAGE output` when something else stands there; `E-IO unnamed-files` when its file system cannot take it; `E-BUSY` when another run
+    /// works in it; `E-STATE`, `E-IO`, `E-SPACE`.
     pub fn open(path: &Path, head: Hash) -> Result<Self> {
         let goes_on = check_free_or_ours(path)?;
+        room::check_kind(match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        })?;
         create_own_folder(path)?;
         let lock = LockFile::new(open_or_create(&path.join(LOCK), 0o600)?);
         lock.try_lock().map_err(|errno| match errno {
@@ -66,6 +72,11 @@ impl WorkFolder {
         })
     }
 
+    /// Whether this run has made the folder, and no earlier one.
+    pub fn is_new(&self) -> bool {
+        !self.goes_on
+    }
+
     /// Whether a blob is here already.
     ///
     /// # Errors
@@ -73,6 +84,24 @@ impl WorkFolder {
     /// `E-IO`.
     pub fn has(&self, digest: &Digest, size: u64) -> Result<bool> {
         Ok(self.store.size_of(digest)? == Some(size))
+    }
+
+    /// Checks that content fits here, as far as it is not here already: `contents` with their sizes, and beside them `scratch` bytes for a
+    /// while.
+    ///
+    /// # Errors
+    ///
+    /// `E-SPACE no-space`; `E-IO`.
+    pub fn check_space(&self, contents: impl IntoIterator<Item = (Digest, u64)>, scratch: u64) -> Result<()> {
+        let (mut bytes, mut files) = (0_u64, 0_u64);
+        for (digest, size) in contents {
+            if !self.has(&digest, size)? {
+                bytes = bytes.saturating_add(size);
+                files = files.saturating_add(1);
+            }
+        }
+        let grown = self.staging.part_bytes()?;
+        room::check_space(&self.path, bytes.saturating_sub(grown), files, scratch)
     }
 
     /// Removes the folder and everything in it.

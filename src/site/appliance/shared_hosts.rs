@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::FILES_HOST;
+
 /// What the site says of hosts on which many publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedHosts(BTreeSet<String>);
@@ -10,9 +12,9 @@ impl SharedHosts {
     /// The large public registries.
     pub const DEFAULT: [&'static str; 4] = ["docker.io", "ghcr.io", "quay.io", "registry.k8s.io"];
 
-    /// Whether many publish on a host.
+    /// Whether many publish on a host. Below that of plain files everybody does, whatever the site says of others.
     pub fn contains(&self, host: &str) -> bool {
-        self.0.contains(host)
+        host == FILES_HOST || self.0.contains(host)
     }
 }
 

@@ -80,9 +80,10 @@ impl App {
         }
     }
 
-    /// Whether a request is one for the registry by somebody who may read everything at its address, and shows nothing.
+    /// Whether a request is one for the registry or its plain files by somebody who may read everything at its address, and shows nothing.
     pub(super) fn reads_everything(&self, request: &Request) -> bool {
-        request.uri().path().starts_with("/v2")
+        let path = request.uri().path();
+        (path.starts_with("/v2") || path.starts_with("/files/"))
             && asks_from(request).is_some_and(|address| self.read.allows(address))
             && (self.hub.is_none() || matches!(credentials(request.headers()), Credentials::Absent))
     }

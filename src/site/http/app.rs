@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::http::{HeaderValue, Response, header};
+use axum::body::{Body, HttpBody as _};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 
 use super::agent::AgentApp;
 use super::sending::Sending;
@@ -29,5 +29,17 @@ pub(super) fn json(text: impl Into<Body>) -> Response<Body> {
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Keeps the head of an answer, with the length that its body would have.
+pub(super) fn headers_only(mut response: Response<Body>) -> Response<Body> {
+    if !response.headers().contains_key(header::CONTENT_LENGTH)
+        && response.status() != StatusCode::NOT_MODIFIED
+        && let Some(length) = response.body().size_hint().exact()
+    {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    *response.body_mut() = Body::empty();
     response
 }

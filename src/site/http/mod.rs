@@ -1,5 +1,5 @@
-//! The appliance's HTTP surface: `/v2/` for clients that pull, `/api/v1/` for agents, `/charts/` for helm, `/healthz` and `/readyz` for
-//! machines; plain or over TLS. The only axum, hyper and tokio-rustls.
+//! The appliance's HTTP surface: `/v2/` for clients that pull, `/api/v1/` for agents, `/charts/` for helm, `/files/` for plain files,
+//! `/healthz` and `/readyz` for machines; plain or over TLS. The only axum, hyper and tokio-rustls.
 //!
 //! A handler extracts typed values, asks [`crate::appliance`], and writes the answer; what a path or a range means is decided by
 //! pure functions with tables of tests. Bodies are read on the agents' routes alone, as bounded streams. `Host` is compared with the
@@ -21,6 +21,7 @@ mod connection;
 mod credentials;
 mod descriptors;
 mod farewell;
+mod files;
 mod gate;
 mod health;
 mod hosts;

@@ -128,6 +128,12 @@ impl OciError {
         "DIGEST_INVALID",
         "a digest is sha256: and 64 lower-case hex digits",
     );
+    /// No plain file is called so, or what is has another form.
+    pub(super) const NO_FILE: Self = Self::fixed(
+        StatusCode::NOT_FOUND,
+        "BLOB_UNKNOWN",
+        "no such file; plain files are at /files/PRODUCT/CHANNEL/NAME",
+    );
     pub(super) const UNKNOWN: Self = Self::fixed(StatusCode::NOT_FOUND, "UNSUPPORTED", "no such endpoint");
     const BAD_NUMBER: Self = Self::fixed(
         StatusCode::BAD_REQUEST,
@@ -149,6 +155,14 @@ impl OciError {
     pub(super) fn missing(missing: &Missing, content: Content) -> Self {
         match (missing, content) {
             // Said only to who may read everything.
+            (Missing::Hidden { tag, .. }, Content::File) => Self {
+                message: Cow::Owned(format!(
+                    "no such file for everybody: {tag}; that of {} is for its own clients",
+                    tag.stated_by
+                )),
+                ..Self::NO_FILE
+            },
+            (_, Content::File) => Self::NO_FILE,
             (Missing::Hidden { listed, tag }, _) => Self {
                 message: Cow::Owned(format!(
                     "no such manifest for everybody: {tag}; that of {} is for its own clients",
@@ -230,6 +244,8 @@ pub(super) enum Content {
     Manifest,
     /// Everything else.
     Blob,
+    /// Plain files, and what they are made of.
+    File,
 }
 
 impl From<NoRoute> for OciError {

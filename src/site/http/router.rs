@@ -11,14 +11,14 @@ use axum::routing::any;
 
 use super::access::Access;
 use super::agent;
-use super::app::{App, json};
+use super::app::{App, headers_only, json};
 use super::hosts::Hosts;
 use super::oci_error::OciError;
 use super::registry_route::{self, Route};
 use super::sending::Sending;
 use super::settings::{Limits, ReadPolicy, Settings};
 use super::uri::{URI_BYTES, uri_bytes};
-use super::{blobs, charts, credentials, gate, health, lists, manifests, query, token};
+use super::{blobs, charts, credentials, files, gate, health, lists, manifests, query, token};
 use crate::appliance::registry::{Asked, Registry};
 
 /// Makes the routes of a registry, which answers under the names of the default settings. A request without a known peer is refused as
@@ -46,6 +46,7 @@ pub(super) fn routes(app: App, hosts: Hosts) -> Router {
         .route(token::PATH, any(token::answer))
         .route("/v2/{*path}", any(registry_api))
         .route("/charts/{*path}", any(charts::answer))
+        .route("/files/{*path}", any(files::answer))
         .with_state(app.clone())
         .merge(agents)
         .layer(from_fn_with_state(app.clone(), gate::knows))
@@ -122,18 +123,6 @@ async fn answer(app: App, request: Request) -> Result<Response<Body>, OciError> 
             lists::referrers(app.overview(&access)?, app, &account, asked(name), digest, query).await
         }
     }
-}
-
-/// Keeps the head of an answer, with the length that its body would have.
-fn headers_only(mut response: Response<Body>) -> Response<Body> {
-    if !response.headers().contains_key(header::CONTENT_LENGTH)
-        && response.status() != StatusCode::NOT_MODIFIED
-        && let Some(length) = response.body().size_hint().exact()
-    {
-        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-    }
-    *response.body_mut() = Body::empty();
-    response
 }
 
 async fn nothing() -> Response<Body> {

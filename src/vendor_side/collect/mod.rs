@@ -57,7 +57,6 @@ pub use image_request::ImageRequest;
 pub(crate) use layout::LocalLayouts;
 pub(crate) use local_tar::EXPANDED_BYTES;
 pub use made::MadeArtifact;
-pub(crate) use plain_file::FILES_HOST;
 pub use plain_file::FileSource;
 pub(crate) use problem::Problems;
 pub use reference::{ImageReference, Platform};

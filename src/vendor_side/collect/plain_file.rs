@@ -20,15 +20,10 @@ use super::blob_range::BlobRange;
 use super::origin::{Found, Origin};
 use crate::ReleaseFolder;
 use crate::domain::oci::OCI_MANIFEST;
-use crate::domain::{Class, Digest, Error, Hash, Result, Tag};
+use crate::domain::{Class, Digest, Error, FILE_ARTIFACT, FILE_MODE, FILE_TITLE, Hash, Result, Tag};
 use crate::stream::read_exact_or_end;
 
-/// The host under which files are stored: nobody's registry.
-pub(crate) const FILES_HOST: &str = "files.airlock.internal";
-const ARTIFACT: &str = "application/vnd.airlock.file.v1";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
-const TITLE: &str = "org.opencontainers.image.title";
-const MODE: &str = "internal.airlock.file.mode";
 
 /// A file to carry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,11 +76,11 @@ impl PlainFile {
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,
-            "artifactType": ARTIFACT,
+            "artifactType": FILE_ARTIFACT,
             "config": {"mediaType": EMPTY, "digest": empty(), "size": 2},
             "layers": [{
                 "mediaType": source.media_type, "digest": digest, "size": size,
-                "annotations": {TITLE: source.title, MODE: format!("{:04o}", source.mode)},
+                "annotations": {FILE_TITLE: source.title, FILE_MODE: format!("{:04o}", source.mode)},
             }],
         });
         Ok(Self {

@@ -8,16 +8,14 @@ use serde_saphyr::Spanned;
 
 use super::mistakes::{Mistakes, cut, place};
 use super::one_or_many::TextOr;
-use crate::collect::{FILES_HOST, FileSource, ImageOptions, ImageRequest, Source, default_tag};
+use crate::collect::{FileSource, ImageOptions, ImageRequest, Source, default_tag};
 use crate::domain::oci::Kind;
-use crate::domain::{Name, RepositoryName, Result};
+use crate::domain::{FILES_HOST, Name, RepositoryName, Result, is_file_title, is_media_type};
 
 /// What a file is where nobody says it.
 const PLAIN: &str = "application/octet-stream";
 /// Who may do what with it where nobody says it.
 const MODE: u32 = 0o644;
-/// Longest title: that of a file's name.
-const TITLE_BYTES: usize = 255;
 
 /// A file, and the name that it is stored under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,12 +125,7 @@ impl Mistakes<'_> {
 
     /// The name of a file where it arrives: no path, nothing that leads elsewhere.
     fn title(&self, (title, at): (String, (u64, u64))) -> Result<String> {
-        let is_name = (1..=TITLE_BYTES).contains(&title.len())
-            && !title.contains(['/', '\\'])
-            && !title.chars().any(char::is_control)
-            && title != "."
-            && title != "..";
-        if is_name {
+        if is_file_title(&title) {
             return Ok(title);
         }
         Err(self
@@ -141,22 +134,14 @@ impl Mistakes<'_> {
     }
 
     fn media_type(&self, text: &Spanned<String>) -> Result<String> {
-        let is_word = |part: &str| {
-            (1..=127).contains(&part.len())
-                && part
-                    .bytes()
-                    .all(|c| c.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&c))
-        };
-        match text.value.split_once('/') {
-            Some((kind, subtype)) if is_word(kind) && is_word(subtype) && Kind::of(&text.value).is_none() => {
-                Ok(text.value.clone())
-            }
-            _ => Err(self.value(
-                text,
-                format!("{:?} is no media type of a file", cut(&text.value)),
-                "a type and a subtype, like application/pdf",
-            )),
+        if is_media_type(&text.value) && Kind::of(&text.value).is_none() {
+            return Ok(text.value.clone());
         }
+        Err(self.value(
+            text,
+            format!("{:?} is no media type of a file", cut(&text.value)),
+            "a type and a subtype, like application/pdf",
+        ))
     }
 
     fn mode(&self, text: &Spanned<String>) -> Result<u32> {

@@ -9,8 +9,10 @@ use super::follow::{Operator, commands, copy};
 use super::logged::Logged;
 use super::replaced::{problem, ready};
 use super::server::{report, token, with_targets};
+use crate::support::agents::{basic, request};
 use crate::support::appliance::{read, wait_for, write};
 use crate::support::bundles::SMALL_CHUNKS;
+use crate::support::client::raw;
 use crate::support::site::noise;
 use crate::support::state_fingerprint::StateFingerprint;
 
@@ -134,12 +136,22 @@ fn a_recipient_key_that_nobody_was_given_is_replaced_as_the_message_says() {
     }
 }
 
+/// How a request of the registry is answered that shows a credential of `airlock access`.
+fn pulls(serving: &Logged, secret: &str) -> u16 {
+    let header = basic("ops", secret);
+    let request = request("GET", "/v2/", &[("Authorization", &header)], b"");
+    raw(serving.address, &request, false).unwrap().status
+}
+
 #[test]
 fn a_lost_token_key_is_made_anew_by_nobody_but_whom_the_message_sends() {
     let operator = with_targets();
     let path = operator.state().join("identity/token.key");
     let serving = Logged::start(&operator);
     let agent = token(&operator, &serving, "edge-0");
+    let ops = operator.run(&["access", "add", "ops", "--read", "crm/stable:*"]);
+    let ops = ops.succeeded()["secret"].as_str().unwrap().to_owned();
+    wait_for("the credential", || pulls(&serving, &ops) == 200);
     let kept = read(&path);
     fs::remove_file(&path).unwrap();
     problem(&serving, "E-STATE token-key");
@@ -155,7 +167,7 @@ fn a_lost_token_key_is_made_anew_by_nobody_but_whom_the_message_sends() {
         assert!(path.symlink_metadata().is_err(), "{words:?}");
     }
     let remedy = operator.run(&["target", "list"]).remedy("E-STATE", "token-key");
-    let [make, connect] = commands(&remedy).try_into().unwrap();
+    let [make, connect, list, remove, add] = commands(&remedy).try_into().unwrap();
     operator.follow(&make, &[]).succeeded();
     assert_ne!(read(&path), kept);
     // The server answers with the key it began with, and says so.
@@ -171,6 +183,14 @@ fn a_lost_token_key_is_made_anew_by_nobody_but_whom_the_message_sends() {
         .succeeded();
     let agent = token(&operator, &serving, "edge-0");
     assert_eq!(report(&serving, &agent), 200);
+    // So did what people and machines have; they are named, and made again.
+    assert_eq!(pulls(&serving, &ops), 401);
+    let named = operator.follow(&list, &[]).succeeded()["access"][0]["name"].clone();
+    let at_hand = [("NAME", named.as_str().unwrap()), ("PATTERN", "crm/stable:*")];
+    operator.follow(&remove, &at_hand[..1]).succeeded();
+    let made = operator.follow(&add, &at_hand);
+    let ops = made.succeeded()["secret"].as_str().unwrap().to_owned();
+    wait_for("the new credential", || pulls(&serving, &ops) == 200);
     // One that is good is not replaced.
     let held = read(&path);
     let remedy = operator

@@ -1,4 +1,4 @@
-//! As [`rows`](super::rows), for the ways out: bundles unpacked, credentials, snippets, copies into other registries.
+//! As [`rows`](super::rows), for the ways out: bundles unpacked, files, credentials, snippets, copies into other registries.
 
 use super::rows::Row::{self, Followed};
 
@@ -9,6 +9,17 @@ pub(super) const ROWS_OUT: &[(&str, Row)] = &[
     ("?: nothing is to be done: whoever shows one of that name is refused already", Followed(&["what_is_mistyped_is_put_right_as_the_messages_say"])),
     ("?: put the first 8 digits of the vendor's trust domain before it, which `airlock trust show` prints: DIGITS/PRODUCT/CHANNEL:REPOSITORIES", Followed(&["of_two_vendors_with_one_product_the_digits_say_which"])),
     ("Busy extract: wait until it has ended, or give another name with -o", Followed(&["a_run_that_was_stopped_is_gone_on_with"])),
+    ("Content file-form: ask the vendor for a release that carries it as a plain file; as an artifact it can be pulled as it is", Followed(&["a_form_that_leads_elsewhere_writes_nothing"])),
+    ("Io unnamed-files: with -o DIR name a folder on ext4, xfs, btrfs or tmpfs, and copy it from there (`cp -r`); with -o - name such a folder with --work; nothing was written", Followed(&["a_file_system_that_cannot_take_a_layout_is_told_before_anything_is_written"])),
+    ("Space no-space: free space there, or name another place with -o; nothing was written", Followed(&["room_is_asked_for_before_a_byte_is_written"])),
+    ("Space no-space: free space there, or name another place: with -o DIR, or with -o - by --work", Followed(&["room_for_all_content_is_asked_for_before_any_is_written"])),
+    ("Usage file: did you mean {meant}?", Followed(&["a_name_that_nothing_has_is_answered_with_the_nearest"])),
+    ("Usage file: look at `airlock file list`", Followed(&["a_name_that_nothing_has_is_answered_with_the_nearest"])),
+    ("Usage output: give another name with -o, or move it away; a file that may be lost is replaced with --replace", Followed(&["what_stands_there_is_kept_unless_somebody_says_otherwise"])),
+    ("Usage output: make the folder, or mount the medium; nothing was written", Followed(&["places_that_are_none_or_the_appliances_own_are_refused"])),
+    ("Usage release-not-live: take the file of the live one, without --release; or make that one live with `airlock release activate RELEASE`", Followed(&["a_release_that_is_not_live_gives_files_once_it_is_made_live"])),
+    ("Usage several-files: say which one: with --product PRODUCT/CHANNEL, with --release and its head digest, or by its own digest in place of NAME", Followed(&["of_several_with_one_name_a_person_says_which"])),
+    ("Usage title: name the file with -o; nothing was written", Followed(&["a_form_that_leads_elsewhere_writes_nothing"])),
     ("Dependency needs: give what holds them with --base, several where they build on one another, or unpack a bundle that was made with --full", Followed(&["layers_that_are_copied_from_others_are_made_of_their_bases"])),
     ("Io mirror-refused: see what the registry says; everything else is there, and the same command passes over it", Followed(&["a_copy_that_was_stopped_goes_on"])),
     ("Io mirror: check [mirror] in the configuration and the registry; then give the same command again: what is there already is passed over", Followed(&["what_passes_is_tried_again_and_what_does_not_is_told"])),

@@ -81,6 +81,8 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
         ("access add", vec!["ops", "--read", "crm/stable:*"]),
         ("access list", vec![]),
         ("access remove", vec!["ops"]),
+        ("file list", vec![]),
+        ("file get", vec!["x", "-o", "-"]),
         ("snippet", vec!["docker"]),
         ("mirror", vec!["--config", &config]),
     ];

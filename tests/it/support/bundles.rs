@@ -228,6 +228,29 @@ impl Vendor {
         self.with_layers_in((product, "stable"), sequence, layers, make)
     }
 
+    /// As [`Vendor::with_targets_of`], release 1, with an artifact beside it: where, its manifest, and what that refers to.
+    pub(crate) fn with_file_of(
+        &self,
+        product: &str,
+        (repository, artifact, contents): (&str, &[u8], &[&[u8]]),
+        make: impl FnOnce(Digest) -> Desired,
+    ) -> Made {
+        let (mut content, mut blobs, manifest, layers) = with_desired(1, &[b"a layer".to_vec()], make);
+        content.tags.push(TagLine {
+            repository: repository.parse().unwrap(),
+            tag: Some("latest".parse().unwrap()),
+            digest: digest(artifact),
+            size: artifact.len() as u64,
+            media_type: oci::OCI_MANIFEST.into(),
+        });
+        content.manifests.insert(digest(artifact), artifact.to_vec());
+        blobs
+            .0
+            .extend(contents.iter().map(|bytes| (digest(bytes), bytes.to_vec())));
+        let made = (content, blobs, manifest, layers);
+        self.pack((product, "stable"), 1, made, SMALL_CHUNKS)
+    }
+
     fn with_layers_in(
         &self,
         scope: (&str, &str),
@@ -235,17 +258,7 @@ impl Vendor {
         layers: &[Vec<u8>],
         make: impl FnOnce(Digest) -> Desired,
     ) -> Made {
-        let (mut content, blobs, manifest, layers) = image(sequence, layers);
-        let line = content.tags[0].clone();
-        for (repository, tag) in desired::REPOSITORIES {
-            content.tags.push(TagLine {
-                repository: repository.parse().unwrap(),
-                tag: Some(tag.parse().unwrap()),
-                ..line.clone()
-            });
-        }
-        content.documents.extend(make(manifest).into_documents());
-        self.pack(scope, sequence, (content, blobs, manifest, layers), SMALL_CHUNKS)
+        self.pack(scope, sequence, with_desired(sequence, layers, make), SMALL_CHUNKS)
     }
 
     /// As [`Vendor::with_targets`], with a real chart `shop` of version `1.0.0+a` in `registry.test/charts/shop`; `make` gets the
@@ -387,6 +400,25 @@ impl Vendor {
             layers,
         }
     }
+}
+
+/// An image in every repository that a desired state of the tests names, and that state.
+fn with_desired(
+    sequence: u64,
+    layers: &[Vec<u8>],
+    make: impl FnOnce(Digest) -> Desired,
+) -> (BundleContent, Blobs, Digest, Vec<Digest>) {
+    let (mut content, blobs, manifest, layers) = image(sequence, layers);
+    let line = content.tags[0].clone();
+    for (repository, tag) in desired::REPOSITORIES {
+        content.tags.push(TagLine {
+            repository: repository.parse().unwrap(),
+            tag: Some(tag.parse().unwrap()),
+            ..line.clone()
+        });
+    }
+    content.documents.extend(make(manifest).into_documents());
+    (content, blobs, manifest, layers)
 }
 
 fn statement((product, channel): (&str, &str), sequence: u64) -> ReleaseStatement {

@@ -1,9 +1,13 @@
-//! Ways out of a bundle and of an appliance: layouts, comparisons.
+//! Ways out of a bundle and of an appliance: layouts, comparisons, files, credentials, snippets, copies.
 
 mod access;
 mod diff;
 mod extract;
 mod extract_bases;
+mod extract_places;
+mod file_commands;
+mod file_world;
+mod files;
 #[cfg(feature = "edge")]
 mod mirror;
 #[cfg(feature = "edge")]

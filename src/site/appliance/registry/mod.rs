@@ -15,6 +15,7 @@
 //!   reaches it in a live release or in one that was replaced less than a grace period ago, so that a pull in progress
 //!   ends well.
 //! - **Public** (D18 d): agent images by repository and digest ([`public`]), charts as they were signed ([`charts`]).
+//! - **Plain files** are found by the same rules, as the repositories that they are ([`files`]).
 //! - **One generation per request**: a request keeps one [`Snapshot`] from its first to its last question.
 //! - **Bytes** (threat model R05): content is hashed before it is sent, whole or by pieces, again whenever its file moved; what
 //!   does not match is never sent completely, goes to `evidence/`, and leaves an audit row: all that is the store's ([`bytes`]).
@@ -24,6 +25,7 @@
 mod bytes;
 mod charts;
 mod content;
+mod files;
 mod foreign_json;
 mod homes;
 mod left_out;
@@ -38,6 +40,7 @@ mod snapshot;
 mod visible;
 
 pub use content::{Found, Missing};
+pub use files::{FileEntry, FileLayer};
 pub use mirrored::{MirroredManifest, MirroredRepository};
 pub use names::{Asked, Reference};
 pub use service::Registry;

@@ -222,6 +222,12 @@ impl Snapshot {
         }
     }
 
+    /// Returns what is wrong with a release that would be live, were its kept head the signed one.
+    pub fn unsigned(&self) -> Option<Error> {
+        let (_, error) = self.unsigned.as_ref()?.releases.first()?;
+        Some(again(error))
+    }
+
     pub(super) fn repository(&self, asked: &Asked) -> Option<Arc<Repository>> {
         read(&self.repositories).get(key(asked).as_ref()).cloned()
     }

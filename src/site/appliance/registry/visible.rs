@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::charts::{is_chart, is_image};
 use super::content::{Answer, Found, Missing};
+use super::files::FileLayer;
 use super::foreign_json::read;
 use super::names::{Asked, Reference};
 use super::public::References;
@@ -16,7 +17,8 @@ use super::snapshot::Snapshot;
 use crate::appliance::hidden::HiddenTag;
 use crate::db::Connection;
 use crate::db::site::names::{self, Candidate, Candidates, NamedContent, Referrer, ReferrersPage, TagPage};
-use crate::domain::{Digest, RepositoryName, Result, Scope, Tag, limits};
+use crate::domain::oci::OCI_MANIFEST;
+use crate::domain::{Digest, FILES_HOST, RepositoryName, Result, Scope, Tag, limits};
 
 /// What manifests and indexes refer to. They were checked when they were imported.
 #[derive(Deserialize)]
@@ -239,7 +241,8 @@ impl Registry {
             .map(Ok)
     }
 
-    /// Returns something of a live release, to show how to pull: an image, or a chart where there is no image. Waits for the disk.
+    /// Returns something of a live release, to show how to pull: an image, a chart where there is no image, or else a plain file. Waits for
+    /// the disk.
     ///
     /// # Errors
     ///
@@ -248,7 +251,7 @@ impl Registry {
         let found = self
             .db()
             .read(|connection| names::examples(connection, &snapshot.moment))?;
-        let mut chart = None;
+        let (mut chart, mut file) = (None, None);
         for (repository, tag, digest) in found {
             // What cannot be read now is told elsewhere.
             let bytes = self.store().read(&digest, limits::MANIFEST_BYTES).unwrap_or_default();
@@ -257,9 +260,11 @@ impl Registry {
             }
             if is_chart(&bytes) {
                 chart.get_or_insert(Example::Chart(repository, tag));
+            } else if repository.host() == FILES_HOST && FileLayer::of_plain(&bytes, OCI_MANIFEST).is_ok() {
+                file.get_or_insert(Example::File(repository, tag));
             }
         }
-        Ok(chart)
+        Ok(chart.or(file))
     }
 }
 
@@ -270,6 +275,8 @@ pub enum Example {
     Image(RepositoryName, Tag),
     /// A chart, which is no image to an engine.
     Chart(RepositoryName, Tag),
+    /// A plain file.
+    File(RepositoryName, Tag),
 }
 
 impl From<NamedContent> for Found {
