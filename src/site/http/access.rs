@@ -137,7 +137,7 @@ impl App {
 /// Waits for what was decided a moment ago: whoever has a credential just printed is let in, and whose was just removed is not.
 fn catch_up(hub: &Hub) {
     // What keeps it from being read concerns all that is live, and is told where that is watched.
-    if hub.is_behind().unwrap_or(true) {
+    if hub.is_behind().unwrap_or(false) {
         tokio::task::block_in_place(|| hub.refresh()).ok();
     }
 }

@@ -142,8 +142,8 @@ fn a_run_that_was_stopped_is_gone_on_with() {
     assert_eq!(bench.left(), ["out".to_owned()].into());
 }
 
-#[test]
-fn a_layout_that_got_no_name_is_taken_apart_and_made_again() {
+/// A run that ended behind the last chunk: everything is unpacked, and nothing has its name.
+fn stopped_at_the_end() -> (Workbench, Made) {
     let bench = Workbench::new();
     let good = made(&bench);
     let mut cut = good.clone();
@@ -151,6 +151,12 @@ fn a_layout_that_got_no_name_is_taken_apart_and_made_again() {
     bench
         .extract(&cut, "out", &[])
         .assert_refused("E-INCOMPLETE", "truncated", "X12");
+    (bench, good)
+}
+
+#[test]
+fn a_layout_that_got_no_name_is_taken_apart_and_made_again() {
+    let (bench, good) = stopped_at_the_end();
     // As a stop between the last byte and the name leaves it.
     let partial = bench.path("out.partial");
     let blobs = partial.join("layout/blobs/sha256");
@@ -170,13 +176,7 @@ fn a_layout_that_got_no_name_is_taken_apart_and_made_again() {
 
 #[test]
 fn content_that_an_earlier_run_lost_is_told_and_unpacked_again() {
-    let bench = Workbench::new();
-    let good = made(&bench);
-    let mut cut = good.clone();
-    cut.bytes.truncate(good.bytes.len() - 200);
-    bench
-        .extract(&cut, "out", &[])
-        .assert_refused("E-INCOMPLETE", "truncated", "X12");
+    let (bench, good) = stopped_at_the_end();
     let hex = digest(&layers()[0]).0.to_hex();
     fs::remove_file(bench.path("out.partial/blobs/sha256").join(&hex[..2]).join(&hex)).unwrap();
     let again = bench.extract(&good, "out", &[]);
@@ -193,13 +193,7 @@ fn content_that_an_earlier_run_lost_is_told_and_unpacked_again() {
 
 #[test]
 fn content_that_changed_since_an_earlier_run_is_told_and_unpacked_again() {
-    let bench = Workbench::new();
-    let good = made(&bench);
-    let mut cut = good.clone();
-    cut.bytes.truncate(good.bytes.len() - 200);
-    bench
-        .extract(&cut, "out", &[])
-        .assert_refused("E-INCOMPLETE", "truncated", "X12");
+    let (bench, good) = stopped_at_the_end();
     // Of its old length: nothing but its hash tells.
     let hex = digest(&layers()[0]).0.to_hex();
     let blob = bench.path("out.partial/blobs/sha256").join(&hex[..2]).join(&hex);
