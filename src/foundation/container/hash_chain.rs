@@ -1,7 +1,7 @@
 //! The hash of a blob larger than a chunk, handed from worker to worker in the order of its pieces.
 //!
 //! SHA-256 is one chain, so no two pieces of a blob are hashed at once. But each is hashed by the worker that has just decoded it, while it
-//! lies in the cache of that worker's core: on another one a third of the time would go by waiting for it.
+//! lies in the cache of that worker's core: on another one a fifth of the time would go by waiting for it.
 
 use std::sync::mpsc;
 
