@@ -4,11 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::producer::{Border, Encoder, Output, Producer, Start, Stop, Work};
+use crate::stream::PooledBuffer;
 
 use super::judge::Fault;
 
 /// Plain bytes behind a piece that its emulator looks at.
 pub(super) const AHEAD: u64 = 262;
+
+/// Plain bytes of the largest piece that is gathered.
+pub(super) const GATHERED: u64 = 2 << 20;
+/// How much longer than its plain a piece may be for which room is made at once: one of stored blocks, and the last block of a piece.
+const LONGER: u64 = 65_536;
 
 /// What a piece has to come to.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +29,7 @@ pub(super) enum Goal {
 #[derive(Debug)]
 pub struct Piece {
     /// The dictionary, the piece, and what the emulator sees behind it.
-    pub(super) plain: Vec<u8>,
+    pub(super) plain: PooledBuffer,
     /// Bytes of the dictionary.
     pub(super) before: usize,
     pub(super) position: u64,
@@ -79,10 +85,15 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn new(goal: Goal, given_up: Arc<AtomicBool>) -> Self {
+        // What a piece comes to is known; a stream that is made as its plain comes is taken away in parts.
+        let bytes = match goal {
+            Goal::Exactly { plain, bits } if plain <= GATHERED => bits.div_ceil(8).min(plain.saturating_add(LONGER)),
+            Goal::Exactly { .. } | Goal::Block { .. } => 0,
+        };
         Self {
             given_up,
             goal,
-            bytes: Vec::new(),
+            bytes: Vec::with_capacity(usize::try_from(bytes).unwrap_or(0)),
             tail: 0,
             complete: false,
         }

@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use crate::producer::{DICTIONARY, Encoder, Start, Work};
 
-use super::grammar::{Operation, Operations, Pieces};
+use super::grammar::{BLOCKS, Operation, Operations, Pieces};
 use super::judge::{Fault, Judged};
-use super::piece::{AHEAD, Framed, Goal, Made, Piece, Wanted, fault};
+use super::piece::{AHEAD, Framed, GATHERED, Goal, Made, Piece, Wanted, fault};
+use crate::stream::BufferPool;
 
-/// Plain bytes of the largest piece that is gathered.
-const GATHERED: u64 = 2 << 20;
 /// Plain that is looked at once.
 const PART: usize = 65_536;
 
@@ -61,6 +60,8 @@ pub struct Splitter {
     fed: u64,
     encoder: Option<Box<dyn Encoder>>,
     work: Work,
+    /// What pieces are given away in.
+    pieces: BufferPool,
 }
 
 impl Splitter {
@@ -84,6 +85,7 @@ impl Splitter {
             phase: 0,
             fed: 0,
             encoder: None,
+            pieces: BufferPool::new(largest(gathered)),
         }
     }
 
@@ -175,8 +177,11 @@ impl Splitter {
     }
 
     fn piece(&self, end: u64, left: u64, last: bool, goal: Goal, framed: Option<Framed>) -> Piece {
+        let part = &self.buffer[self.at(self.before())..self.at(end)];
+        let mut plain = self.pieces.take(part.len());
+        plain.bytes_mut().copy_from_slice(part);
         Piece {
-            plain: self.buffer[self.at(self.before())..self.at(end)].to_vec(),
+            plain,
             before: self.at(self.start) - self.at(self.before()),
             position: self.start,
             left,
@@ -323,4 +328,10 @@ impl Splitter {
         self.forget(to.min(self.start + plain));
         Ok(false)
     }
+}
+
+/// Bytes of the largest piece or block that is given away, with what stands before and behind it.
+fn largest(gathered: u64) -> usize {
+    let bytes = gathered.max(*BLOCKS.end()).saturating_add(AHEAD);
+    usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(DICTIONARY)
 }
