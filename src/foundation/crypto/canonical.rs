@@ -4,6 +4,8 @@
 //! and trailing data. It is needed even with typed parsing: derived structs accept an array in place of an
 //! object.
 
+use std::io;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -81,10 +83,26 @@ pub struct LongMember {
 fn sorted_from_slice<T: Serialize + DeserializeOwned>(bytes: &[u8], what: &str, long: Option<LongMember>) -> Result<T> {
     scan(bytes, what, limits::JSON_STRING_BYTES, long)?;
     let value: T = parse(bytes, what)?;
-    if serde_json::to_vec(&value).expect("documents have a JSON form") != bytes {
-        return Err(non_canonical(what));
+    // Compared as it is written: a long document is not held twice.
+    let mut rest = Rest(bytes);
+    match serde_json::to_writer(&mut rest, &value) {
+        Ok(()) if rest.0.is_empty() => Ok(value),
+        _ => Err(non_canonical(what)),
     }
-    Ok(value)
+}
+
+/// What is left of the bytes that a document is expected to be written as.
+struct Rest<'a>(&'a [u8]);
+
+impl io::Write for Rest<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Parses a document with secrets in it; no error repeats any of them, so there is none. Whoever reads one writes it again and compares.

@@ -72,15 +72,28 @@ fn commands(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+fn files(folder: &Path, kind: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files(&path, kind, found);
+        } else if path.extension().is_some_and(|extension| extension == kind) {
             found.push(path);
         }
     }
+}
+
+/// A page as its reader takes commands from it: what stands in backquotes, and the lines of its examples.
+fn page(markdown: &str) -> Vec<String> {
+    let (mut found, mut example) = (vec![markdown.to_owned()], false);
+    for line in markdown.lines() {
+        if line.starts_with("```") {
+            example = !example;
+        } else if example {
+            found.push(format!("  {}", line.trim_start_matches("$ ")));
+        }
+    }
+    found
 }
 
 /// The help of a command; none where there is no such command.
@@ -95,12 +108,16 @@ fn help(words: &[&str]) -> Option<String> {
 #[cfg(all(feature = "vendor", feature = "site"))]
 #[test]
 fn every_command_that_a_message_names_exists() {
-    let mut sources = Vec::new();
-    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sources);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = vec![root.join("README.md")];
+    files(&root.join("src"), "rs", &mut sources);
+    files(&root.join("handbook"), "md", &mut sources);
+    files(&root.join("bundle-spec"), "md", &mut sources);
     let mut named: BTreeMap<Vec<String>, (Vec<String>, PathBuf)> = BTreeMap::new();
     for path in sources {
         let source = String::from_utf8(read(&path)).unwrap();
-        for text in texts(&source) {
+        let is_page = path.extension().is_some_and(|extension| extension == "md");
+        for text in if is_page { page(&source) } else { texts(&source) } {
             for command in commands(&text) {
                 let mut words = command.split_whitespace().skip(1);
                 let is_word = |word: &&str| {

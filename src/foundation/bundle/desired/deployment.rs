@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::grammar::{is_go_duration, is_label, is_text, wrong};
+use super::grammar::{exact, is_go_duration, is_label, is_text, wrong};
 use super::{ImageName, SecretUse, TargetKind, secret};
 use crate::domain::{Digest, DocumentType, Name, RepositoryName, Result, Tag, Timestamp, Uuid};
 
@@ -25,6 +25,7 @@ pub struct Deployment {
     /// Its UUID.
     pub id: Uuid,
     /// Every image and chart that it needs, ascending.
+    #[serde(deserialize_with = "exact")]
     pub images: Vec<ImageName>,
     /// What must be applied: changes exactly when that changes.
     pub revision: Uuid,

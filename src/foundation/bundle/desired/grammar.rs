@@ -1,5 +1,7 @@
 //! Forms of text and lists that several parts of the document share.
 
+use serde::{Deserialize, Deserializer};
+
 use crate::domain::{Class, Error, Uuid};
 
 /// Longest text for people, in bytes.
@@ -16,6 +18,13 @@ pub fn is_label(text: &str) -> bool {
         && text
             .chars()
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+/// A list without room for more: ten thousand targets have one deployment each, and an appliance keeps all of them in memory.
+pub(super) fn exact<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let mut list = Vec::deserialize(deserializer)?;
+    list.shrink_to_fit();
+    Ok(list)
 }
 
 pub(super) fn is_text(text: &str) -> bool {

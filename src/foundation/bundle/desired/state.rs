@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::grammar::{ascending, wrong};
+use super::grammar::{ascending, exact, wrong};
 use super::{AgentVersion, Deployment, SecretUse, Target, secret};
 use crate::crypto::canonical;
 use crate::domain::{Class, Error, Result, Uuid};
@@ -24,6 +24,7 @@ pub struct DesiredState {
     /// Targets and deployments that earlier releases had and that shall go: the signed instruction to undeploy. Ascending.
     pub removed: Vec<Uuid>,
     /// Targets, ascending by id.
+    #[serde(deserialize_with = "exact")]
     pub targets: Vec<Target>,
 }
 

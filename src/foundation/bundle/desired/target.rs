@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::grammar::{TEXT_BYTES, ascending, is_label, is_text, wrong};
+use super::grammar::{TEXT_BYTES, ascending, exact, is_label, is_text, wrong};
 use super::{Deployment, DesiredState, Verifier};
 use crate::domain::{Result, SiteId, Timestamp, Uuid};
 
@@ -28,6 +28,7 @@ pub struct Target {
     /// As the hub states it.
     pub created_at: Timestamp,
     /// What it shall run, ascending by id.
+    #[serde(deserialize_with = "exact")]
     pub deployments: Vec<Deployment>,
     /// docker: path of the engine's socket on the host, when it is not `/var/run/docker.sock`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
