@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use airlock::encoding::Encoding;
+use serde_json::Value;
 
 use super::stage::Stage;
 use crate::import::disk_full::{Disk, in_namespace};
-use crate::support::appliance::{AIRLOCK, Ended, write};
+use crate::support::appliance::{AIRLOCK, Ended, read, write};
 use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
+use crate::support::python::python;
 use crate::support::site::noise;
 use crate::support::travel;
 
@@ -101,7 +103,7 @@ fn bases_are_chained_in_any_order() {
 fn a_fault_of_a_base_is_told_as_the_bases() {
     let stage = Stage::new();
     let [one, two, three] = stage.chain();
-    let whole = crate::support::appliance::read(&one);
+    let whole = read(&one);
     let mut damaged = whole.clone();
     let middle = damaged.len() - 700_000;
     damaged[middle] ^= 1;
@@ -189,6 +191,116 @@ fn a_full_one_is_what_a_need_of_another_size_is_answered_with() {
     stage.import(&lying).assert_refused("E-DEPENDENCY", "needs", "X10");
     let full = stage.vendor.bundle(3, std::slice::from_ref(&second), SMALL_CHUNKS);
     stage.import(&full).assert_imported();
+}
+
+/// What the independent verifier says, and the words of a refusal.
+fn independently(stage: &Stage, file: &Path, bases: &[&Path]) -> (String, u64, String) {
+    let trust = stage.folder.path().join("trust.json");
+    write(&trust, &stage.vendor.chain_file());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-spec/verify.py");
+    let mut command = python();
+    command
+        .arg("-B")
+        .arg(script)
+        .arg(file)
+        .arg("--json")
+        .arg("--trust")
+        .arg(trust);
+    for base in bases {
+        command.arg("--base").arg(base);
+    }
+    let output = command.output().unwrap();
+    let said: Value = serde_json::from_str(&String::from_utf8_lossy(&output.stdout)).unwrap();
+    let word = |name: &str| said[name].as_str().unwrap_or_default().to_owned();
+    let verdict = format!("{} {} {}", word("verdict"), word("class"), word("code"));
+    let unproven = said["not_restored"]["blobs"].as_u64().unwrap_or(0);
+    (verdict.trim().to_owned(), unproven, word("found"))
+}
+
+#[test]
+fn the_independent_verifier_takes_bases_as_the_program_does() {
+    let stage = Stage::new();
+    let [one, two, three] = stage.chain();
+    let said = |bases: &[&Path]| independently(&stage, &three, bases);
+    let good = |unproven| ("good".to_owned(), unproven, String::new());
+    assert_eq!(said(&[&two, &one]), good(0));
+    assert_eq!(said(&[&one, &two]), good(0));
+    assert_eq!((said(&[&two]), said(&[])), (good(1), good(1)));
+    // Damage of a base is its own.
+    let mut bytes = read(&one);
+    let middle = bytes.len() - 700_000;
+    bytes[middle] ^= 1;
+    let damaged = stage.file("damaged", &bytes);
+    let (verdict, _, found) = said(&[&two, &damaged]);
+    assert_eq!(verdict, "refused E-INTEGRITY stored-hash");
+    assert!(
+        found.starts_with(&format!("the base {}: ", damaged.display())),
+        "{found}"
+    );
+    let other = Stage::new();
+    let strange = other.file("strange", &other.vendor.bundle(1, &[noise(900, 1)], SMALL_CHUNKS).bytes);
+    assert_eq!(said(&[&strange]).0, "refused E-TRUST unknown-domain");
+}
+
+#[test]
+fn what_stands_in_the_blocks_of_a_record_is_judged_where_it_is_decoded() {
+    // A frame of one compressed block whose sequences have a reserved bit set: nothing but decoding shows that.
+    let stage = Stage::new();
+    let old = noise(90_000, 1);
+    let words = b"all work and no play makes a dull boy ".repeat(60);
+    let new = [&old[..40_000], &words, &old[40_000..]].concat();
+    let made = stage
+        .vendor
+        .copying(2, &[new.clone(), noise(500, 3)], SMALL_CHUNKS, &mut |layer| {
+            (layer == new).then(|| {
+                let mut form = travel::copied(&new, &old);
+                let literals = form.split_off(form.len() - words.len() - 4);
+                assert_eq!(&literals[4..], words);
+                let mut frame = zstd::bulk::compress(&words, 3).unwrap();
+                set_reserved_mode(&mut frame);
+                form.extend_from_slice(&u32::try_from(frame.len()).unwrap().to_le_bytes());
+                form.extend_from_slice(&frame);
+                ((form, Encoding::Plain), vec![travel::base(&old, false)])
+            })
+        });
+    let file = stage.file("reserved", &made.bytes);
+    assert_eq!(stage.judged(&file, &[]).result["not_restored"]["blobs"], 1);
+    assert_eq!(independently(&stage, &file, &[]), ("good".to_owned(), 1, String::new()));
+    let base = stage.vendor.bundle(1, std::slice::from_ref(&old), SMALL_CHUNKS);
+    let base = stage.file("base", &base.bytes);
+    stage
+        .judged(&file, &[&base])
+        .assert_refused("E-INTEGRITY", "frame", "X11");
+    assert_eq!(independently(&stage, &file, &[&base]).0, "refused E-INTEGRITY frame");
+}
+
+/// Sets a reserved bit of the modes of the sequences in the one block of a frame whose literals are compressed or raw (RFC 8878, 3.1.1.3).
+fn set_reserved_mode(frame: &mut [u8]) {
+    let content = match frame[4] >> 6 {
+        0 => 1,
+        1 => 2,
+        2 => 4,
+        _ => 8,
+    };
+    assert_eq!(
+        frame[4] & 0b11_1111,
+        0b10_0000,
+        "a single segment, without checksum and dictionary"
+    );
+    let block = 5 + content + 3;
+    let literals = &frame[block..];
+    let (head, length) = match (literals[0] & 3, literals[0] >> 2 & 3) {
+        (0, 0 | 2) => (1, usize::from(literals[0] >> 3)),
+        (0, 1) => (2, usize::from(u16::from_le_bytes([literals[0], literals[1]]) >> 4)),
+        (2, 0 | 1) => (
+            3,
+            (u32::from_le_bytes([literals[0], literals[1], literals[2], 0]) >> 14) as usize,
+        ),
+        other => panic!("literals of the form {other:?}"),
+    };
+    let sequences = block + head + length;
+    assert!((1..128).contains(&frame[sequences]), "few sequences");
+    frame[sequences + 1] |= 1;
 }
 
 #[test]
