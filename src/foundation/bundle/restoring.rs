@@ -11,7 +11,7 @@ use super::index::{Blob, Index};
 use super::kind::BUNDLE;
 use crate::domain::{Class, Error, Hash, Result};
 use crate::domain::{Digest, limits};
-use crate::encoding::{Base, BasePlains, Copying, Encoding, Restored, Restorer, Statement, Unpacked, Windows};
+use crate::encoding::{Base, BasePlains, Buffers, Copying, Encoding, Restored, Restorer, Statement, Unpacked};
 use crate::stream::read_exact_or_end;
 
 /// Who takes restored blobs.
@@ -39,7 +39,9 @@ pub(super) trait TakeRestored {
 pub(super) struct Restoring<'a> {
     index: &'a Index,
     chunk_bytes: u64,
-    windows: Windows,
+    buffers: Buffers,
+    /// Small blobs are gathered in it, one after the other.
+    small: Vec<u8>,
     under_way: Option<UnderWay>,
     /// How long each mentioned base is of use.
     spans: Vec<Span>,
@@ -61,7 +63,8 @@ impl<'a> Restoring<'a> {
         Self {
             index,
             chunk_bytes,
-            windows: Windows::default(),
+            buffers: Buffers::default(),
+            small: Vec::new(),
             under_way: None,
             spans: index.base_spans(),
             unpacked: Unpacked::default(),
@@ -111,8 +114,8 @@ impl<'a> Restoring<'a> {
         }
         self.under_way = Some(UnderWay {
             plain_size: statement.encoding.plain_size(blob.size),
-            restorer: Restorer::new(&BUNDLE, statement, copying, &self.windows),
-            small: is_small.then(Vec::new),
+            restorer: Restorer::new(&BUNDLE, statement, copying, &self.buffers),
+            small: is_small.then(|| std::mem::take(&mut self.small)),
         });
         Ok(())
     }
@@ -139,7 +142,12 @@ impl<'a> Restoring<'a> {
         };
         self.forget_before(blob.encoding.unwrap_or(0).saturating_add(1))?;
         match small {
-            Some(bytes) => take.small(blob, &bytes),
+            Some(mut bytes) => {
+                take.small(blob, &bytes)?;
+                bytes.clear();
+                self.small = bytes;
+                Ok(())
+            }
             None => take.end(blob, midstates),
         }
     }
@@ -200,7 +208,7 @@ pub fn restores(
         bases,
         plains: Some(plains),
     });
-    let mut restorer = Restorer::new(&BUNDLE, statement, copying, &Windows::default());
+    let mut restorer = Restorer::new(&BUNDLE, statement, copying, &Buffers::default());
     let mut buffer = vec![0; 1 << 20];
     let mut left = travel_size;
     loop {

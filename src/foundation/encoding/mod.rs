@@ -21,6 +21,7 @@
 //! | `base` | the blobs that a plain is copied from, opened: their plains, read at random |
 //! | `unpacked` | plains of gzip files among them: inflated once, there for as long as blobs name them |
 //! | `base_work` | what that takes, and how much of it is too much |
+//! | `gathered` | the body of a record that comes in parts |
 //! | `groups` | a plain that has bases, group by group: its scripts and literal bytes |
 //! | `window` | the plain under way, and the part of it that is a frame's prefix |
 //! | `rebuilding` | plain to the gzip file that it is the plain of, by its recipe |
@@ -51,6 +52,7 @@
 mod base;
 mod base_work;
 mod delta_writer;
+mod gathered;
 mod groups;
 mod line;
 mod original;
@@ -78,6 +80,6 @@ pub use delta_writer::{Bases, Made, write_delta_travel};
 pub(crate) use groups::Copying;
 pub use line::{Encoding, Gzip};
 pub(crate) use line::{EncodingLine, Mentioned, check_plain_size};
-pub(crate) use restorer::{Restored, Restorer, Statement, Windows};
+pub(crate) use restorer::{Buffers, Restored, Restorer, Statement};
 pub use travel_writer::{Level, TravelForm, write_gzip_travel, write_travel};
 pub use unpacked::Unpacked;
