@@ -411,7 +411,7 @@ class Vectors:
     def __init__(self):
         self.files = {}
 
-    def add(self, folder, recipe, says, expect, site=None, mark=None, at=AT, pins=None, unproven=0, unrestored=0, base=None):
+    def add(self, folder, recipe, says, expect, site=None, mark=None, at=AT, pins=None, unproven=0, base=None):
         bundle = recipe if isinstance(recipe, bytes) else recipe.build()
         pins = pins or [chain_file(recipe.first if isinstance(recipe, Recipe) else envelope(root(), ["root"]))]
         names = []
@@ -425,8 +425,6 @@ class Vectors:
                 vector[name] = value
         if unproven:  # gzip layers that verify.py does not make again: it accepts what only that would show
             vector["unproven"] = unproven
-        if unrestored:  # layers that are copied from others which nobody without a store has
-            vector["unrestored"] = unrestored
         if base is not None:
             vector["base"] = "base.airlock"
             self.files[f"{folder}/base.airlock"] = base

@@ -148,6 +148,25 @@ def gzipped(**changes):
                  requires=("delta-1", "encoding-1", "gzip-go-1-6"))
 
 
+def shared():
+    """A release whose layers are copied from one gzip layer, from another one, and from the first again; and the release before it."""
+    other = noise("other", 4000)
+    (first, _), (second, _) = gzip_file(OLD), gzip_file(other)
+    content, plains = Content(), {first: OLD, second: other}
+    for number, base in enumerate((first, second, first)):
+        end = noise(f"end-{number}", 90)
+        layer = plains[base] + end
+        content.travel[digest(layer)] = told(Script(90, [[]]).copy(0, len(plains[base])).literal(90)) + record(end, raw=True)
+        content.encodings[digest(layer)] = {"bases": [digest(base)], "form": "plain"}
+        content.blobs[digest(layer)] = layer
+    content.tag(content.manifest([content.blobs[name] for name in content.encodings]), "2.0")
+    content.needs = {digest(base): len(base) for base in plains}
+    content.plains = {digest(base): len(plain) for base, plain in plains.items()}
+    recipe = Recipe(content, requires=["delta-1", "encoding-1"], reader="0.2.0")
+    recipe.twin = "delta-one-base"
+    return recipe, Recipe(simple((first, second)), version="1.9", sequence=6)
+
+
 def good(vectors):
     one_base().good(vectors, "delta-one-base", "a layer of an older one: heads told anew, copies, and literals over a range; no manifest refers to the base")
     other = noise("other", 4000)
@@ -159,8 +178,11 @@ def good(vectors):
         vectors, "delta-copies-only", "a group without literals")
     carried = noise("carried", 5000)
     Delta(carried + noise("tail", 50), told(Script(50, [[]]).copy(0, 5000).literal(50)) + record(noise("tail", 50), raw=True), [carried],
-          carried=(carried,)).good(vectors, "delta-carried", "a base that the bundle carries", unrestored=1)
+          carried=(carried,)).good(vectors, "delta-carried", "a base that the bundle carries")
     gzipped().good(vectors, "delta-gzip", "a gzip layer of the plain of another one")
+    recipe, before = shared()
+    vectors.good("delta-gzip-shared", recipe, "three layers of the plains of two gzip layers, one of which is named before and behind the other", make=False,
+                 base=before.build())
     long = bytes(66 * MIB)
     layer = long[:65 * MIB] + noise("long", 40)
     forms = told(Script().copy(0, 64 * MIB)) + told(Script(40, [[]]).copy(64 * MIB, MIB).literal(40)) + record(noise("long", 40), raw=True)
@@ -201,6 +223,16 @@ def bad_lines(vectors):
         delta.bad(vectors, f"enc-{name}", says, code, kind, "X9a")
     needs("bases-plain-size", "a base of more than 128 GiB", "plain-size", "E-LIMIT", size=(1 << 37) + 1)
     needs("base-plain-proportion", "more plain in a base than deflate can hold", "plain-size", "E-LIMIT", make=gzipped, plain_size=1032 * 10_000)
+    needs("need-plain-size-null", "a plain size that is null", "non-canonical", make=gzipped, plain_size=None)
+    bad("plain-size-fraction", "a plain size that is no integer", "grammar",
+        lambda entry: {**entry, "encoding": {**entry["encoding"], "plain_size": 1.0}}, make=gzipped)
+    many = [noise(f"base-{number}", 3000) for number in range(7)]
+    needs("base-work", "bases that inflate to more than 16 GiB, for a layer of some kilobytes", "base-work", "E-LIMIT",
+          make=lambda: Delta(NEW, form_of_new(), [OLD, *many], plains={base: 1 for base in [OLD, *many]}),
+          size=2_100_000, plain_size=1032 * 2_100_000)
+    lying = one_base()
+    lying.recipe.on("lines", lambda found: [{**entry, "size": MIB} if entry["kind"] == "need" else entry for entry in found])
+    lying.bad(vectors, "delta-need-size", "a need that states another size than its blob has", "needs", "E-DEPENDENCY", "X10")
     vain = one_base()
     vain.recipe.on("lines", lambda found: [{**entry, "encoding": {"form": "plain"}} if "encoding" in entry else entry for entry in found])
     vain.bad(vectors, "delta-required-in-vain", "a feature that nothing uses", "requires", step="X9a")

@@ -812,6 +812,7 @@ class Index:
         self.bases = {base for encoding in encodings for base in encoding.get("bases", [])}
         if any("plain_size" in line and line["digest"] not in self.bases for line in lines["need"]):
             raise Refusal("E-FORMAT", "base", "a needed blob states a plain size and is nobody's base")
+        self.check_base_work()
         sizes = [line.get("travel_size", line["size"]) for line in lines["blob"]]
         self.plain = list(cut(sizes, totals["early_blobs"], self.head["chunk_bytes"]))
         uncompressed = pieces(lines["blob"], totals["early_blobs"], self.head["chunk_bytes"])
@@ -826,6 +827,15 @@ class Index:
         for feature in OF_INDEX:
             if feature in self.head["requires"] and feature not in used:
                 raise Refusal("E-FORMAT", "requires", f"the head requires {feature}, and nothing uses it")
+
+
+    def check_base_work(self):
+        """M-162: what inflates, each base once, against what is made over bases; and the last blob that names each."""
+        copied = [line for line in self.lines["blob"] if "bases" in line.get("encoding", {})]
+        self.last_user = {base: line["digest"] for line in copied for base in line["encoding"]["bases"]}
+        inflated = sum(base_plain_size(self.may_be_bases[base]) for base in self.last_user if inflates(self.may_be_bases[base]))
+        if inflated > 64 * sum(map(plain_size, copied)) + (1 << 34):
+            raise Refusal("E-LIMIT", "base-work", f"the bases of the bundle inflate to {inflated} bytes")
 
 
 def check_encoding_members(value):
@@ -859,6 +869,11 @@ def plain_size(line):
 def base_plain_size(line):
     """Bytes of what is copied from a need or blob."""
     return plain_size(line) if "encoding" in line else line.get("plain_size", line["size"])
+
+
+def inflates(line):
+    """Whether what is copied from a need or blob is what is compressed in it."""
+    return "producer" in line["encoding"] if "encoding" in line else "plain_size" in line
 
 
 def check_plain_size(size, most=1 << 36):
@@ -928,8 +943,9 @@ def frame_header(frame):
     return window, content, at + length
 
 
-def check_frame(frame, plain):
-    """RFC 8878, 3.1.1: exactly one frame, content size stated, no dictionary, no checksum, window at most 8 MiB."""
+def check_frame(frame, plain, decoded=True):
+    """RFC 8878, 3.1.1: exactly one frame, content size stated, no dictionary, no checksum, window at most 8 MiB. What stands in its
+    blocks is looked at where they are decoded."""
     odd = odd_frame
     window, content, at = frame_header(frame)
     if (window or content) > 8 * MIB:
@@ -943,7 +959,7 @@ def check_frame(frame, plain):
         begin, at = at + 3, at + 3 + (1 if kind == 1 else size)
         if kind == 3 or at > len(frame):
             raise Refusal("E-INTEGRITY", "frame", "the blocks of a frame do not add up")
-        if kind == 2 and size and reserved_modes(frame[begin:at]):
+        if decoded and kind == 2 and size and reserved_modes(frame[begin:at]):
             raise Refusal("E-INTEGRITY", "frame", "a block sets reserved bits of its sequences")
     if at != len(frame):
         raise odd("something follows the frame")
@@ -966,8 +982,8 @@ def reserved_modes(block):
     return bool(modes) and modes[0] & 3 != 0
 
 
-def check_record_frame(frame, plain):
-    check_frame(frame, plain)
+def check_record_frame(frame, plain, decoded=True):
+    check_frame(frame, plain, decoded)
     if not frame[4] & 0x20:
         raise Refusal("E-FORMAT", "non-canonical-frame", "the frame of a record is no single segment")
 
@@ -1083,7 +1099,7 @@ class Restorer:
         self.group_left -= plain
         if self.bases is None:
             if not raw:
-                check_record_frame(body, plain)
+                check_record_frame(body, plain, decoded=False)
             return
         prefix = b"".join(self.bases[base].read(offset, size) for base, offset, size in ranges) if ranges else self.before
         self.literals += self.decoded(body, raw, plain, prefix)
@@ -1191,10 +1207,16 @@ def plain_of(line, found):
 
 
 class Kept:
-    """What is proven of the blobs of a bundle, to copy from: blobs, and plains of gzip layers, one after the other in a file."""
+    """What is proven of the blobs of a bundle, to copy from: blobs, and plains of gzip layers, one after the other in a file; all of them, or
+    those that others of the same bundle are copied from."""
 
-    def __init__(self):
+    def __init__(self, everything=False):
         self.file, self.end, self.size, self.parts = tempfile.TemporaryFile(), 0, 0, {}
+        self.everything, self.lines, self.wanted = everything, {}, set()
+
+    def begin(self, index):
+        self.lines = {line["digest"]: line["size"] for line in index.lines["blob"]}
+        self.wanted = self.lines if self.everything else self.lines.keys() & index.last_user.keys()
 
     def write(self, data):
         self.file.seek(self.end + self.size)
@@ -1818,7 +1840,8 @@ class Verifier:
     def __init__(self, source, chains, site=None, mark=None, at=None):
         self.source, self.chains, self.site, self.mark, self.at = source, chains, site, mark, at
         self.step, self.report = "X1", {}
-        self.rebuild, self.bases, self.kept = False, {}, None
+        self.rebuild, self.bases, self.sizes, self.kept = False, {}, {}, Kept()
+        self.plains = {}  # of bases that inflate: made once, gone behind the last blob that names them
 
     def run(self):
         try:
@@ -1889,6 +1912,9 @@ class Verifier:
 
         self.step = "X9a"
         index = self.read_index(head)
+        self.step = "X10"
+        self.compare_needs(index)
+        self.kept.begin(index)
         self.step = "X11"
         self.read_chunks(head, index)
         self.step = "X12"
@@ -1986,7 +2012,8 @@ class Verifier:
                 line = blobs[number]
                 if left is None:
                     left, kept = line.get("travel_size", line["size"]), [] if graph.reads(line) else None
-                    state = self.restorer(line, index) if "encoding" in line else Whole(self.kept)
+                    out = self.kept if line["digest"] in self.kept.wanted else None
+                    state = self.restorer(line, index, out) if "encoding" in line else Whole(out)
                 piece, view = view[:left], view[left:]
                 state.push(bytes(piece))
                 if kept is not None:
@@ -2003,8 +2030,9 @@ class Verifier:
                     missed["blobs"], missed["bytes"] = missed["blobs"] + 1, missed["bytes"] + line["size"]
                 elif made != line["digest"]:
                     raise Refusal("E-INTEGRITY", "content-digest", f"the content of {line['digest']} is other content")
-                if self.kept and (not isinstance(state, Restorer) or state.is_made()):
-                    self.kept.keep(line["digest"], "producer" in line.get("encoding", {}))
+                if out and (not isinstance(state, Restorer) or state.is_made()):
+                    out.keep(line["digest"], "producer" in line.get("encoding", {}))
+                self.forget(line, index)
                 if kept is not None:
                     self.step = "X13"
                     graph.add(line, b"".join(kept))
@@ -2019,16 +2047,39 @@ class Verifier:
         if graph.plains:
             self.report["diff_ids"] = graph.compared_plains()
 
-    def restorer(self, line, index):
+    def restorer(self, line, index, out):
         """What makes a blob; its bases where all of them are at hand."""
         names = line["encoding"].get("bases")
         if names is None:
-            return Restorer(line, self.rebuild, out=self.kept)
+            return Restorer(line, self.rebuild, out=out)
         lines = [index.may_be_bases[name] for name in names]
+        found = [self.part(one) for one in lines]
         sizes, bases = [base_plain_size(one) for one in lines], None
-        if all(name in self.bases for name in names):
-            bases = [plain_of(one, self.bases[one["digest"]]) for one in lines]
-        return Restorer(line, self.rebuild, sizes, bases, self.kept)
+        if all(found):
+            for one, part in zip(lines, found):
+                if one["digest"] not in self.plains:
+                    self.plains[one["digest"]] = plain_of(one, part)
+            bases = [self.plains[one["digest"]] for one in lines]
+        return Restorer(line, self.rebuild, sizes, bases, out)
+
+    def part(self, line):
+        """What is proven of a base, in this bundle or those before it; a gzip layer of which only the plain is, where that is what is copied."""
+        found = self.kept.parts.get(line["digest"]) or self.bases.get(line["digest"])
+        if found and found.is_plain and not inflates(line):
+            return None
+        return found
+
+    def compare_needs(self, index):
+        """M-160: a needed blob that is at hand has the size that is stated."""
+        for line in index.lines["need"]:
+            size = self.sizes.get(line["digest"], line["size"])
+            if size != line["size"]:
+                raise Refusal("E-DEPENDENCY", "needs", f"{line['digest']} has {size} bytes where it comes from, and not {line['size']}", "X10")
+
+    def forget(self, line, index):
+        for name in line.get("encoding", {}).get("bases", []):
+            if index.last_user[name] == line["digest"]:
+                self.plains.pop(name, None)
 
     def read_chunk(self, number, chunk, plain):
         self.source.expected(f"chunks/{number:010}", chunk["size"])
@@ -2042,17 +2093,11 @@ def judge(bundle, trust, site=None, mark=None, at=None, rebuild=False, bases=())
     """Return the verdict on a file as a dictionary; `bases` are bundles of earlier releases, to copy from."""
     verifier = None
     try:
-        kept = {}
-        for path in bases:
-            with open(path, "rb") as stream:
-                verifier = Verifier(Source(stream), [Chain(pathlib.Path(one).read_bytes()) for one in trust])
-                verifier.kept = Kept()
-                verifier.run()
-                kept.update(verifier.kept.parts)
+        kept, sizes = judge_bases(bases, trust)
         chains = [Chain(pathlib.Path(path).read_bytes()) for path in trust]
         with sys.stdin.buffer if bundle == "-" else open(bundle, "rb") as stream:
             verifier = Verifier(Source(stream), chains, site, mark, at)
-            verifier.rebuild, verifier.bases = rebuild, kept
+            verifier.rebuild, verifier.bases, verifier.sizes = rebuild, kept, sizes
             verdict = verifier.run()
         skipped = [] if site else ["audience", "sequence"]
         skipped += ["approvals", "needs"] + ([] if at else ["expiry"])
@@ -2064,6 +2109,27 @@ def judge(bundle, trust, site=None, mark=None, at=None, rebuild=False, bases=())
     except OSError as error:
         return {"verdict": "refused", "class": "E-IO", "code": "io", "step": "X1", "found": f"cannot open {quoted(str(error.filename))}: {error.strerror}",
                 "exit": EXIT["E-IO"]}
+
+
+def judge_bases(paths, trust):
+    """What is proven in bundles of earlier releases, in whatever order they build on one another, and the sizes of their blobs."""
+    kept, sizes, waiting = {}, {}, list(paths)
+    while waiting:
+        later = []
+        for path in waiting:
+            with open(path, "rb") as stream:
+                verifier = Verifier(Source(stream), [Chain(pathlib.Path(one).read_bytes()) for one in trust])
+                verifier.kept, verifier.bases = Kept(everything=True), kept
+                try:
+                    verifier.run()
+                except Refusal as refusal:
+                    refusal.found = f"the base {path}: {refusal.found}"
+                    raise
+            kept, sizes = {**kept, **verifier.kept.parts}, {**sizes, **verifier.kept.lines}
+            if "not_restored" in verifier.report:
+                later.append(path)
+        waiting = later if len(later) < len(waiting) else []
+    return kept, sizes
 
 
 def parse_mark(value):

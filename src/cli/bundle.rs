@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::bundle_bases::{BaseFiles, Verifying};
+use super::bundle_bases::NamedBases;
 use super::bundle_opening::{By, open_judged, opened_under, warn_unfinished};
+use super::bundle_verifying::{Verifying, gather, no_room};
 use super::file_kind::Door;
 use super::head_view::{describe, headline};
 use super::ui::{bytes, escape};
@@ -48,7 +49,8 @@ pub(super) enum BundleCommand {
         #[arg(long, value_name = "FILE")]
         signatures: Vec<PathBuf>,
         /// Bundle of an earlier release, or state folder of a site, that holds what layers of this one are copied from in part; may
-        /// repeat. Without it such layers are judged as far as their own bytes allow, and counted
+        /// repeat, in any order: bundles that this one builds on may be copied from others again. Without it such layers are judged as far
+        /// as their own bytes allow, and counted. What is copied from stands in the folder of TMPDIR meanwhile
         #[arg(long, value_name = "BUNDLE|STATE")]
         base: Vec<PathBuf>,
         /// Refuse what has expired at this time: YYYY-MM-DDTHH:MM:SSZ, or with an offset, or a day (its start in UTC)
@@ -257,13 +259,11 @@ fn verify(
         .iter()
         .map(|need| need.size)
         .fold(0, u64::saturating_add);
-    let bases = BaseFiles::gather(bundle.index(), base, &chain, ui)?;
-    let mut verifying = Verifying {
-        bases: &bases,
-        unrestored: (0, 0),
-        progress: |done| ui.progress("verify", done, total),
-    };
-    bundle.read_payload(&mut verifying)?;
+    let bases = NamedBases::read(base, &chain)?;
+    bases.check_sizes(bundle.index().needs())?;
+    let taken = gather(bundle.index(), bases, ui)?;
+    let mut verifying = Verifying::new(bundle.index(), taken, |done| ui.progress("verify", done, total));
+    bundle.read_payload(&mut verifying).map_err(no_room)?;
     let (not_restored, not_restored_bytes) = verifying.unrestored;
     // Without a time that the person gave, it is for the site to judge; who reads the verdict is told all the same.
     let now = at.unwrap_or_else(|| SystemClock.now());
@@ -284,7 +284,7 @@ fn verify(
         },
         if not_restored > 0 {
             format!(
-                "\nNOT PROVEN: {} ({}), for what is copied into them is not at hand (--base BUNDLE or STATE)",
+                "\nNOT PROVEN: {} ({}), for what is copied into them is not at hand (--base BUNDLE or STATE, and the bundles that BUNDLE is copied from itself)",
                 counted(not_restored, "blob"),
                 bytes(not_restored_bytes)
             )

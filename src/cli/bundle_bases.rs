@@ -1,117 +1,125 @@
-//! What blobs of a bundle are copied from, for who judges it without a site: bundles of earlier releases, and state folders (SPEC M-171).
+//! What blobs of a bundle are copied from, for who judges or unpacks it without a site: bundles of earlier releases, and state folders, in
+//! whatever order they are named (SPEC M-160, M-171).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::Ui;
 use super::file_kind::Door;
-use crate::bundle::{Blob, Graph, Index, OpenedBundle, Sink, TakenBlobs};
+use crate::bundle::{Index, Need, OpenedBundle, VerifiedBundle, build_order, of_base};
 use crate::crypto::Chain;
-use crate::domain::{Digest, Hash, Result};
-use crate::encoding::{Base, BasePlains};
+use crate::domain::{Class, Digest, Error, Result, Step, counted};
 use crate::media;
 use crate::store::Store;
 
-/// Blobs that others are copied from, each whole.
-#[derive(Debug, Default)]
-pub(super) struct BaseFiles(TakenBlobs);
+/// Bundles and state folders that may hold what a bundle needs.
+pub(super) struct NamedBases<'a> {
+    pub(super) states: Vec<(&'a Path, Store)>,
+    /// What layers of one are copied from stands before it.
+    pub(super) bundles: Vec<BaseBundle<'a>>,
+}
 
-impl BaseFiles {
-    /// Gathers what an index needs to be copied from, as far as the bundles and state folders named have it.
+/// A bundle that is named, its head and index verified.
+pub(super) struct BaseBundle<'a> {
+    pub(super) path: &'a Path,
+    pub(super) bundle: VerifiedBundle,
+}
+
+impl BaseBundle<'_> {
+    pub(super) fn index(&self) -> &Index {
+        self.bundle.index()
+    }
+}
+
+impl<'a> NamedBases<'a> {
+    /// Opens what is named: state folders, and bundles up to their payload.
     ///
     /// # Errors
     ///
-    /// Those of reading and verifying the bundles; `E-IO`, `E-SPACE` of the folder for temporary files.
-    pub(super) fn gather(index: &Index, sources: &[PathBuf], chain: &Chain, ui: &mut Ui) -> Result<Self> {
-        let bases = index.needed_bases();
-        let needs = index.needs().iter().filter(|need| bases.contains(&need.digest));
-        let mut wanted: BTreeMap<Digest, u64> = needs.map(|need| (need.digest, need.size)).collect();
-        let mut found = Self::default();
-        for source in sources {
-            if wanted.is_empty() {
-                break;
-            }
-            if source.join("blobs/sha256").is_dir() {
-                found.of_state(source, &wanted)?;
+    /// Those of reading and verifying the bundles, told as theirs; `E-IO` of state folders.
+    pub(super) fn read(paths: &'a [PathBuf], chain: &Chain) -> Result<Self> {
+        let (mut states, mut bundles) = (Vec::new(), Vec::new());
+        for path in paths {
+            if path.join("blobs/sha256").is_dir() {
+                states.push((path.as_path(), Store::open(path, |_| ())?));
             } else {
-                found.of_bundle(source, &wanted, chain, ui)?;
-            }
-            wanted.retain(|digest, _| found.0.get(digest).is_none());
-        }
-        Ok(found)
-    }
-
-    /// What a state folder has whole.
-    fn of_state(&mut self, state: &Path, wanted: &BTreeMap<Digest, u64>) -> Result<()> {
-        let store = Store::open(state, |_| ())?;
-        for (digest, size) in wanted {
-            if store.examine(digest, *size)?.is_whole()
-                && let Some(file) = store.open_found(digest, *size)?
-            {
-                self.0.insert(*digest, (Arc::new(file), 0));
+                let bundle = open_base(path, chain).map_err(|error| of_base(error, path))?;
+                bundles.push(Some(BaseBundle { path, bundle }));
             }
         }
-        Ok(())
+        let order = build_order(bundles.iter().flatten().map(BaseBundle::index));
+        let bundles = order.into_iter().filter_map(|number| bundles.get_mut(number)?.take());
+        Ok(Self {
+            states,
+            bundles: bundles.collect(),
+        })
     }
 
-    /// What a bundle of the same vendor carries.
-    fn of_bundle(&mut self, path: &Path, wanted: &BTreeMap<Digest, u64>, chain: &Chain, ui: &mut Ui) -> Result<()> {
-        let source = media::open(path, None)?;
-        let opened = OpenedBundle::open(source.input).map_err(|error| Door::BUNDLE.told(error, path))?;
-        let bundle = opened.verify_as_made(chain)?.read_index(|_, _| Ok(()))?;
-        let total = bundle.total_bytes();
-        let is_wanted = |blob: &Blob| wanted.contains_key(&blob.digest);
-        let mut progress = |done| ui.progress("read", done, total);
-        self.0.take(bundle, &is_wanted, &std::env::temp_dir(), &mut progress)
+    /// Checks that whatever has a needed blob has it with the size that is stated, as a site does.
+    ///
+    /// # Errors
+    ///
+    /// `E-DEPENDENCY needs` at X10; `E-IO`.
+    pub(super) fn check_sizes(&self, needs: &[Need]) -> Result<()> {
+        let stated: BTreeMap<Digest, u64> = needs.iter().map(|need| (need.digest, need.size)).collect();
+        let mut wrong = Vec::new();
+        let mut compare = |path: &Path, digest: &Digest, here: u64, size: u64| {
+            if here != size {
+                wrong.push(format!(
+                    "{digest} ({size} bytes): {} has it with {here} bytes",
+                    path.display()
+                ));
+            }
+        };
+        for BaseBundle { path, bundle } in &self.bundles {
+            for blob in bundle.index().blobs() {
+                if let Some(size) = stated.get(&blob.digest) {
+                    compare(path, &blob.digest, blob.size, *size);
+                }
+            }
+        }
+        for (path, store) in &self.states {
+            for (digest, size) in &stated {
+                // Its hash tells another size from a file that was cut.
+                if let Some(here) = store.size_of(digest)?.filter(|here| here != size)
+                    && store.examine(digest, here)?.is_whole()
+                {
+                    compare(path, digest, here, *size);
+                }
+            }
+        }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        Err(Error::listing(
+            Class::Dependency,
+            "needs",
+            format!(
+                "the bundle builds on {} of which it states another size:",
+                counted(wrong.len(), "blob")
+            ),
+            &wrong,
+        )
+        .expected("what earlier bundles of this vendor brought")
+        .remedy("ask the vendor for a full one, and tell them that this one was built wrong")
+        .at(Step::X10))
+    }
+
+    /// Adds what blobs are copied from in these bundles, back to the oldest.
+    pub(super) fn widen(&self, wanted: &mut BTreeMap<Digest, u64>) {
+        for bundle in self.bundles.iter().rev() {
+            let index = bundle.index();
+            // What is copied from another blob of the same bundle stands behind that.
+            for blob in index.blobs().iter().rev() {
+                if wanted.contains_key(&blob.digest) {
+                    wanted.extend(index.bases(blob).iter().map(|base| (base.digest, base.size)));
+                }
+            }
+        }
     }
 }
 
-/// Makes every check, and keeps nothing but the count of what could not be made.
-pub(super) struct Verifying<'a, F> {
-    pub(super) bases: &'a BaseFiles,
-    /// Blobs whose bases are not at hand, and their bytes.
-    pub(super) unrestored: (u64, u64),
-    pub(super) progress: F,
-}
-
-impl<F: FnMut(u64)> Sink for Verifying<'_, F> {
-    fn blob(&mut self, _: &Blob, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-
-    fn begin(&mut self, _: &Blob) -> Result<()> {
-        Ok(())
-    }
-
-    fn piece(&mut self, _: &[u8]) -> Result<()> {
-        Ok(())
-    }
-
-    fn end(&mut self, _: &Blob, _: Vec<Hash>) -> Result<()> {
-        Ok(())
-    }
-
-    fn bases(&mut self, _: &Blob, bases: &[Base]) -> Result<Option<BasePlains>> {
-        self.bases.0.bases(bases, &std::env::temp_dir())
-    }
-
-    fn unrestored(&mut self, blob: &Blob) -> Result<()> {
-        let (count, bytes) = &mut self.unrestored;
-        (*count, *bytes) = (count.saturating_add(1), bytes.saturating_add(blob.size));
-        Ok(())
-    }
-
-    fn inside(&mut self, _: u64, _: u64, bytes_read: u64) {
-        (self.progress)(bytes_read);
-    }
-
-    fn chunk_done(&mut self, _: u64, bytes_read: u64, _: Option<Hash>) -> Result<()> {
-        (self.progress)(bytes_read);
-        Ok(())
-    }
-
-    fn graph(&mut self, _: Graph) -> Result<()> {
-        Ok(())
-    }
+fn open_base(path: &Path, chain: &Chain) -> Result<VerifiedBundle> {
+    let source = media::open(path, None)?;
+    let opened = OpenedBundle::open(source.input).map_err(|error| Door::BUNDLE.told(error, path))?;
+    opened.verify_as_made(chain)?.read_index(|_, _| Ok(()))
 }

@@ -133,7 +133,7 @@ struct ChartArgs {
 #[derive(Debug, Args)]
 struct EncodeArgs {
     /// Which encodings layers may travel in: what a site stores and serves is the same bytes in each case. The head says what its readers
-    /// must know [auto: every one that makes a layer smaller by a tenth; recipes: all but copying in part from what sites hold; none]
+    /// must know [auto: every one that makes a layer smaller by a tenth; recipes: all but copying in part from other layers; none]
     #[arg(long, value_name = "WHICH", default_value = "auto", value_parser = encodings, hide_possible_values = true)]
     encodings: Encodings,
     /// How hard layers are compressed that travel encoded

@@ -9,15 +9,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::Ui;
+use super::bundle_bases::{BaseBundle, NamedBases};
 use super::bundle_opening::{By, open_judged};
-use super::file_kind::Door;
 use super::ui::{bytes, escape, not_written};
-use crate::bundle::{Index, OpenedBundle, VerifiedBundle};
-use crate::crypto::Chain;
+use crate::bundle::{Index, VerifiedBundle, of_base};
 use crate::domain::{Class, Digest, Error, Hash, Result, Timestamp, counted};
 use crate::extract::{Filled, WorkFolder, archive_bytes, check_free, write_archive};
-use crate::media;
-use crate::store::Store;
 
 /// Unpack a bundle into an OCI image layout, which skopeo, podman, oras, crane and containerd read
 ///
@@ -48,7 +45,8 @@ pub(super) struct ExtractArgs {
     /// Detached signature file that belongs to the bundle; may repeat
     #[arg(long, value_name = "FILE")]
     signatures: Vec<PathBuf>,
-    /// Bundle of an earlier release, or state folder of a site, that holds what this one needs; may repeat, the oldest first
+    /// Bundle of an earlier release, or state folder of a site, that holds what this one needs; may repeat, in any order: bundles that are
+    /// copied from others need those too
     #[arg(long, value_name = "BUNDLE|STATE")]
     base: Vec<PathBuf>,
     /// Refuse what has expired at this time: YYYY-MM-DDTHH:MM:SSZ, or with an offset, or a day (its start in UTC)
@@ -96,14 +94,15 @@ pub(super) fn run(args: &ExtractArgs, ui: &mut Ui) -> Result<()> {
     let (bundle, chain) = open_judged(&args.file, by, ui)?;
     let head_digest = bundle.head_digest();
     let place = output.work_folder(&args.work, head_digest);
-    let bases = Bases::read(&args.base, &chain)?;
-    let wanted = bases.wanted(bundle.index());
+    let bases = NamedBases::read(&args.base, &chain)?;
+    bases.check_sizes(bundle.index().needs())?;
+    let wanted = wanted(&bases, bundle.index());
     let mut work = WorkFolder::open(&place, head_digest)?;
     let absent = bundle.index().absent().len();
     if let Err(error) = check_space(bundle.index(), &wanted, &work) {
         return Err(if work.is_new() { given_up(work, error) } else { error });
     }
-    match gather(bundle, &mut work, &bases, wanted, ui) {
+    match gather(bundle, &mut work, bases, wanted, ui) {
         Ok(filled) => finish(work, &filled, absent, &output, (head_digest, ui)),
         // What was verified waits for the next run.
         Err(error) if error.class().keeps_incoming() => Err(error),
@@ -130,25 +129,19 @@ fn given_up(work: WorkFolder, error: Error) -> Error {
 fn gather(
     bundle: VerifiedBundle,
     work: &mut WorkFolder,
-    bases: &Bases<'_>,
+    bases: NamedBases<'_>,
     mut wanted: BTreeMap<Digest, u64>,
     ui: &mut Ui,
 ) -> Result<Filled> {
-    let mut here = Vec::new();
-    for (digest, size) in &wanted {
-        if work.has(digest, *size)? {
-            here.push(*digest);
-        }
-    }
-    wanted.retain(|digest, _| !here.contains(digest));
+    strike_out(&mut wanted, work)?;
     let needs: BTreeMap<Digest, u64> = bundle
         .index()
         .needs()
         .iter()
         .map(|need| (need.digest, need.size))
         .collect();
-    bases.check(&needs, work)?;
-    bases.take(&mut wanted, work, ui)?;
+    check(&bases, &needs, work)?;
+    take(bases, &mut wanted, work, ui)?;
     let mut missing = Vec::new();
     for (digest, size) in &needs {
         if !work.has(digest, *size)? {
@@ -206,108 +199,67 @@ fn finish(
     }
 }
 
-/// Bundles and state folders that may hold what a bundle needs, in the order given.
-struct Bases<'a> {
-    sources: Vec<BaseSource<'a>>,
-    chain: &'a Chain,
+/// Returns what an index needs, and what that is copied from in these bundles, back to the oldest.
+fn wanted(bases: &NamedBases<'_>, index: &Index) -> BTreeMap<Digest, u64> {
+    let mut wanted: BTreeMap<Digest, u64> = index.needs().iter().map(|need| (need.digest, need.size)).collect();
+    bases.widen(&mut wanted);
+    wanted
 }
 
-enum BaseSource<'a> {
-    State(Store),
-    Bundle(&'a Path, Index),
+/// Checks, by indexes and sizes alone and before anything is copied, that whatever is needed is somewhere.
+fn check(bases: &NamedBases<'_>, needs: &BTreeMap<Digest, u64>, work: &WorkFolder) -> Result<()> {
+    let mut missing = needs.clone();
+    for bundle in &bases.bundles {
+        for blob in bundle.index().blobs() {
+            missing.remove(&blob.digest);
+        }
+    }
+    let mut nowhere = Vec::new();
+    for (digest, size) in missing {
+        let mut found = work.has(&digest, size)?;
+        for (_, store) in &bases.states {
+            found |= store.size_of(&digest)? == Some(size);
+        }
+        if !found {
+            nowhere.push((digest, size));
+        }
+    }
+    if nowhere.is_empty() {
+        return Ok(());
+    }
+    Err(not_held(&nowhere))
 }
 
-impl<'a> Bases<'a> {
-    fn read(paths: &'a [PathBuf], chain: &'a Chain) -> Result<Self> {
-        let sources = paths.iter().map(|path| {
-            if path.join("blobs/sha256").is_dir() {
-                return Ok(BaseSource::State(Store::open(path, |_| ())?));
-            }
-            Ok(BaseSource::Bundle(path, open_base(path, chain)?.index().clone()))
-        });
-        Ok(Self {
-            sources: sources.collect::<Result<_>>()?,
-            chain,
-        })
+/// Takes what is wanted out of them, each from the first that has it.
+fn take(bases: NamedBases<'_>, wanted: &mut BTreeMap<Digest, u64>, work: &mut WorkFolder, ui: &mut Ui) -> Result<()> {
+    for (_, store) in &bases.states {
+        work.take_from_store(store, wanted)?;
+        strike_out(wanted, work)?;
     }
-
-    /// Returns what an index needs, and what that is copied from in these bundles, back to the oldest.
-    fn wanted(&self, index: &Index) -> BTreeMap<Digest, u64> {
-        let mut wanted: BTreeMap<Digest, u64> = index.needs().iter().map(|need| (need.digest, need.size)).collect();
-        for source in self.sources.iter().rev() {
-            let BaseSource::Bundle(_, index) = source else {
-                continue;
-            };
-            // What is copied from another blob of the same bundle stands behind that.
-            for blob in index.blobs().iter().rev() {
-                if wanted.contains_key(&blob.digest) {
-                    wanted.extend(index.bases(blob).iter().map(|base| (base.digest, base.size)));
-                }
-            }
+    for BaseBundle { path, bundle } in bases.bundles {
+        if wanted.is_empty() {
+            break;
         }
-        wanted
+        let total = bundle.total_bytes();
+        work.take_from_bundle(bundle, wanted, &mut |done| ui.progress("read base", done, total))
+            .map_err(|error| of_base(error, path))?;
+        strike_out(wanted, work)?;
     }
-
-    /// Checks, by indexes and sizes alone and before anything is copied, that whatever is needed is somewhere.
-    fn check(&self, needs: &BTreeMap<Digest, u64>, work: &WorkFolder) -> Result<()> {
-        let mut missing = needs.clone();
-        for source in &self.sources {
-            if let BaseSource::Bundle(_, index) = source {
-                for blob in index.blobs() {
-                    missing.remove(&blob.digest);
-                }
-            }
-        }
-        let mut nowhere = Vec::new();
-        for (digest, size) in missing {
-            let mut found = work.has(&digest, size)?;
-            for source in &self.sources {
-                if let BaseSource::State(store) = source {
-                    found |= store.size_of(&digest)? == Some(size);
-                }
-            }
-            if !found {
-                nowhere.push((digest, size));
-            }
-        }
-        if nowhere.is_empty() {
-            return Ok(());
-        }
-        Err(not_held(&nowhere))
-    }
-
-    /// Takes what is wanted out of them, each from the first that has it.
-    fn take(&self, wanted: &mut BTreeMap<Digest, u64>, work: &mut WorkFolder, ui: &mut Ui) -> Result<()> {
-        for source in &self.sources {
-            if wanted.is_empty() {
-                break;
-            }
-            match source {
-                BaseSource::State(store) => work.take_from_store(store, wanted)?,
-                BaseSource::Bundle(path, _) => {
-                    let bundle = open_base(path, self.chain)?;
-                    let total = bundle.total_bytes();
-                    work.take_from_bundle(bundle, wanted, &mut |done| ui.progress("read base", done, total))?;
-                }
-            }
-            let mut here = Vec::new();
-            for (digest, size) in &*wanted {
-                if work.has(digest, *size)? {
-                    here.push(*digest);
-                }
-            }
-            for digest in here {
-                wanted.remove(&digest);
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
-fn open_base(path: &Path, chain: &Chain) -> Result<VerifiedBundle> {
-    let source = media::open(path, None)?;
-    let opened = OpenedBundle::open(source.input).map_err(|error| Door::BUNDLE.told(error, path))?;
-    opened.verify_as_made(chain)?.read_index(|_, _| Ok(()))
+/// What is here is wanted no more.
+fn strike_out(wanted: &mut BTreeMap<Digest, u64>, work: &WorkFolder) -> Result<()> {
+    let mut here = Vec::new();
+    for (digest, size) in &*wanted {
+        if work.has(digest, *size)? {
+            here.push(*digest);
+        }
+    }
+    for digest in here {
+        wanted.remove(&digest);
+    }
+    Ok(())
 }
 
 fn not_held(missing: &[(Digest, u64)]) -> Error {

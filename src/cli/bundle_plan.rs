@@ -96,7 +96,7 @@ pub(super) fn encoded(plan: &Plan, report: &EncodeReport) -> Vec<String> {
     let (count, size, travel_size) = report.copied();
     if count > 0 {
         lines.push(format!(
-            "copied in part from what its sites hold: {}, {} instead of {}",
+            "copied in part from what its sites hold, or from layers that go along: {}, {} instead of {}",
             counted(count, "layer"),
             bytes(travel_size),
             bytes(size)

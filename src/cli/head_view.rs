@@ -97,7 +97,7 @@ pub(super) fn describe(
             "made by      {} {}, for airlock {} or newer",
             escape(&head.builder.name),
             escape(&head.builder.version),
-            head.minimum_appliance
+            head.minimum_appliance.max(head.reader)
         ),
     ];
     lines.retain(|line| !line.is_empty());

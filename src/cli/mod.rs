@@ -24,6 +24,7 @@ mod bundle_opening;
 mod bundle_plan;
 #[cfg(feature = "vendor")]
 mod bundle_sign;
+mod bundle_verifying;
 mod completion;
 #[cfg(feature = "site")]
 mod confirm;

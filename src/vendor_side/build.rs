@@ -9,6 +9,7 @@ use super::collect::FetchedContent;
 use super::encode::{EncodeOptions, EncodeReport, Encodings, Held, Relatives, encode};
 use super::fleet::ChartReport;
 use super::ledger::base::Base;
+use super::number_used;
 use super::pack::{Destination, Packed, pack};
 use super::plan::{Build, BuildEvent, LaidOut, lay_out};
 use super::release_signers::other_role;
@@ -127,6 +128,12 @@ pub fn build(
     if let Some(sentence) = lacking(&encoded.lacking) {
         events(BuildEvent::Warning(Warning::plain(sentence)));
     }
+    if let Some(bytes) = encoded.too_laborious {
+        events(BuildEvent::Warning(Warning::plain(format!(
+            "nothing is copied from older layers, for sites would inflate {bytes} bytes for it, more than half of what they allow; \
+             build on fewer bundles"
+        ))));
+    }
     let ledger = workspace.ledger()?;
     let chain = workspace.chain();
     let named: Vec<_> = content
@@ -139,7 +146,12 @@ pub fn build(
         let counter = bundle.head().counter();
         let (head, version) = (bundle.head_digest(), bundle.head().version.as_str());
         ledger.write(|transaction| {
-            ledger::record_release(transaction, &scope, counter, head, version, build.time.now)?;
+            match ledger::record_release(transaction, &scope, counter, head, version, build.time.now) {
+                Err(error) if error.class() == Class::Equivocation => {
+                    return Err(number_used::told(transaction, &scope, bundle, &encoded.lacking, error)?);
+                }
+                recorded => recorded?,
+            };
             if plan.desired.is_some() {
                 ledger::record_fleet(transaction, &scope, counter, &remembered)?;
             }
@@ -199,18 +211,10 @@ pub fn build(
 
 /// Says which older layers of the sites nothing is copied from.
 fn lacking(layers: &[(Digest, u64)]) -> Option<String> {
-    const TOLD: usize = 3;
-    let (first, _) = layers.first()?;
-    let mut told = first.to_string();
-    for (digest, _) in layers.iter().take(TOLD).skip(1) {
-        told += &format!(", {digest}");
-    }
-    if layers.len() > TOLD {
-        told += ", …";
-    }
+    let told = number_used::names(layers)?;
     Some(format!(
         "nothing is copied from {} that the sites hold, for their bytes are not at hand: {told}; to copy from them, name a bundle that \
-         carries them with --base FILE",
+         carries them with --base FILE, and those that it is copied from itself",
         counted(layers.len() as u64, "older layer")
     ))
 }

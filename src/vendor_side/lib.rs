@@ -31,6 +31,7 @@ pub mod ledger;
 mod name_sizes;
 mod named_bases;
 mod number;
+mod number_used;
 mod pack;
 mod plan;
 pub mod release;

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::workspace::Workspace;
-use crate::bundle::{OpenedBundle, VerifiedBundle};
+use crate::bundle::{Index, OpenedBundle, VerifiedBundle, build_order, of_base};
 use crate::crypto::Chain;
 use crate::db::site::release::retained_blobs;
 use crate::db::{Connection, Reader, Schema, ledger};
 use crate::domain::{Class, Counter, Digest, Error, Result, Scope};
+use crate::encoding::Base;
 use crate::media;
 use crate::store::Store;
 
@@ -19,6 +20,10 @@ pub(crate) struct NamedBase {
     word: PathBuf,
     /// The layers of it that sites hold, with their sizes.
     pub(crate) layers: BTreeMap<Digest, u64>,
+    /// What those of a bundle are copied from, in their order in it: without that nobody takes them out of it.
+    pub(crate) copied: Vec<(Digest, Vec<Base>)>,
+    /// Where it stands among the bundles in the order in which they build on one another.
+    pub(crate) rank: usize,
     pub(crate) place: Place,
 }
 
@@ -38,15 +43,17 @@ impl NamedBase {
     ///
     /// # Errors
     ///
-    /// Those of reading and verifying bundles up to their indexes; `E-USAGE base` for a number that was not signed here; those of a state
-    /// folder's database and store.
+    /// Those of reading and verifying bundles up to their indexes; `E-USAGE base` for a number that was not signed here, and for a site that
+    /// has no release of this vendor; those of a state folder's database and store.
     pub(crate) fn read(
         workspace: &Workspace,
         connection: &Connection,
         (scope, epoch): (&Scope, u64),
         words: &[PathBuf],
     ) -> Result<Vec<Self>> {
-        let read = |word: &PathBuf| {
+        // Of each bundle among them its number and index.
+        let mut bundles: Vec<(usize, Index)> = Vec::new();
+        let mut read = |number: usize, word: &PathBuf| {
             if let Some(sequence) = word.to_str().and_then(|word| word.parse().ok()) {
                 let layers = of_release(connection, scope, Counter { epoch, sequence })?;
                 return Ok(Self::new(word, layers, Place::Release));
@@ -59,16 +66,38 @@ impl NamedBase {
             let mut bundle = Self::new(word, BTreeMap::new(), Place::Bundle);
             let opened = bundle.open(workspace.chain())?;
             let early = usize::try_from(opened.head().totals.early_blobs).unwrap_or(usize::MAX);
-            let layers = opened.index().blobs().iter().skip(early);
-            bundle.layers = layers.map(|blob| (blob.digest, blob.size)).collect();
+            let index = opened.index();
+            let layers = || index.blobs().iter().skip(early);
+            bundle.layers = layers().map(|blob| (blob.digest, blob.size)).collect();
+            bundle.copied = layers().map(|blob| (blob.digest, index.bases(blob))).collect();
+            bundles.push((number, index.clone()));
             Ok(bundle)
         };
-        words.iter().map(read).collect()
+        let named: Result<Vec<Self>> = words
+            .iter()
+            .enumerate()
+            .map(|(number, word)| read(number, word))
+            .collect();
+        let mut named = named?;
+        for (rank, place) in build_order(bundles.iter().map(|(_, index)| index))
+            .into_iter()
+            .enumerate()
+        {
+            if let Some(base) = bundles.get(place).and_then(|(number, _)| named.get_mut(*number)) {
+                base.rank = rank;
+            }
+        }
+        Ok(named)
     }
 
     fn new(word: &Path, layers: BTreeMap<Digest, u64>, place: Place) -> Self {
-        let word = word.to_owned();
-        Self { word, layers, place }
+        Self {
+            word: word.to_owned(),
+            layers,
+            copied: Vec::new(),
+            rank: 0,
+            place,
+        }
     }
 
     /// Opens the bundle, its index read.
@@ -77,15 +106,20 @@ impl NamedBase {
     ///
     /// Those of reading and verifying it.
     pub(crate) fn open(&self, chain: &Chain) -> Result<VerifiedBundle> {
-        let told = |error: Error| error.context(&format!("the base {}", self.word.display()));
+        let told = |error: Error| self.told(error);
         let source = media::open(&self.word, None)?;
         let opened = OpenedBundle::open(source.input).map_err(told)?;
         let (domain, _) = opened.links().map_err(told)?;
-        super::learn::check_domain(domain, chain)?;
+        super::learn::check_domain(domain, chain).map_err(told)?;
         opened
             .verify_as_made(chain)
             .and_then(|signed| signed.read_index(|_, _| Ok(())))
             .map_err(told)
+    }
+
+    /// Tells a fault of it as its own.
+    pub(crate) fn told(&self, error: Error) -> Error {
+        of_base(error, &self.word)
     }
 
     /// Returns how it was named.
@@ -113,6 +147,15 @@ fn of_release(connection: &Connection, scope: &Scope, counter: Counter) -> Resul
 fn of_state(state: &Path, scope: &Scope, store: &Store) -> Result<BTreeMap<Digest, u64>> {
     let database = Reader::open(&state.join(Schema::SITE.name), &Schema::SITE)?;
     let mut held = database.read(|connection| retained_blobs(connection, scope.domain))?;
+    if held.is_empty() {
+        let found = format!(
+            "the base {} is the state folder of a site without any release of this vendor",
+            state.display()
+        );
+        return Err(Error::new(Class::Usage, "base", found)
+            .expected("a site that has imported an earlier release")
+            .remedy("leave it out, or name a site that has imported one of this vendor's releases"));
+    }
     held.retain(|digest, size| store.is_sized(digest, *size));
     Ok(held)
 }

@@ -6,7 +6,7 @@ use super::reader::VerifiedBundle;
 use super::restoring::{Restoring, TakeRestored};
 use crate::container::{ChosenSink, read_chosen};
 use crate::domain::{Hash, Result, Step};
-use crate::encoding::{Base, BasePlains};
+use crate::encoding::{Base, BasePlains, Unpacked};
 
 /// Takes chosen blobs of a bundle, and opens what they are copied from.
 pub trait RestoredSink: ChosenSink<Blob> {
@@ -15,7 +15,7 @@ pub trait RestoredSink: ChosenSink<Blob> {
     /// # Errors
     ///
     /// Any; it ends the reading.
-    fn bases(&mut self, blob: &Blob, bases: &[Base]) -> Result<Option<BasePlains>>;
+    fn bases(&mut self, blob: &Blob, bases: &[Base], unpacked: &mut Unpacked) -> Result<Option<BasePlains>>;
 
     /// As [`Sink::unrestored`](super::Sink::unrestored).
     ///
@@ -65,8 +65,8 @@ struct Restored<'a, 's> {
 struct Out<'s>(&'s mut dyn RestoredSink);
 
 impl TakeRestored for Out<'_> {
-    fn bases(&mut self, blob: &Blob, bases: &[Base]) -> Result<Option<BasePlains>> {
-        self.0.bases(blob, bases)
+    fn bases(&mut self, blob: &Blob, bases: &[Base], unpacked: &mut Unpacked) -> Result<Option<BasePlains>> {
+        self.0.bases(blob, bases, unpacked)
     }
 
     fn unrestored(&mut self, blob: &Blob) -> Result<()> {

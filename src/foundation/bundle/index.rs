@@ -1,14 +1,15 @@
 //! The index: names, blobs and chunks as canonical JSON lines in a fixed order (SPEC section 6).
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
-use super::bases::{Bases, Place};
+use super::bases::{Bases, Place, Span};
 use super::feature::Feature;
 use super::head::Head;
 use super::index_lines::{AbsentKind, AbsentLine, BlobKind, BlobLine, NeedKind, NeedLine, RawTag, TagKind};
 use crate::container::{Chunk, PageWriter, Payload, PayloadBlob};
 use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag, limits};
-use crate::encoding::{Base, Encoding};
+use crate::encoding::{Base, BaseWork, Encoding};
 
 /// A name and what it stands for, its grammar checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,14 +155,59 @@ impl Index {
         needs.map(|need| need.digest).collect()
     }
 
-    /// Returns the most bytes that the inflated bases of any one blob have.
+    /// Returns for each mention of a base how long that is of use.
+    pub(super) fn base_spans(&self) -> Vec<Span> {
+        self.bases.spans()
+    }
+
+    /// Returns which of the spans are those of a blob's bases.
+    pub(super) fn mentions_of(&self, blob: &Blob) -> Range<usize> {
+        blob.encoding.map_or(0..0, |encoding| self.bases.mentions_of(encoding))
+    }
+
+    /// Returns the most bytes of inflated bases that are there at one time: each from the first blob that names it to the last (M-162).
     pub fn largest_scratch(&self) -> u64 {
-        let encoded = self.blobs.iter().filter(|blob| blob.is_encoded());
-        let scratch = encoded.map(|blob| {
-            let inflated = self.bases(blob).into_iter().filter_map(|base| base.inflated);
-            inflated.fold(0, u64::saturating_add)
-        });
-        scratch.max().unwrap_or(0)
+        let spans = self.bases.spans();
+        let (mut there, mut most) = (0_u64, 0);
+        for blob in self.blobs.iter().filter(|blob| blob.is_encoded()) {
+            let of_blob = spans.get(self.mentions_of(blob)).unwrap_or_default();
+            let inflated = || {
+                let inflated = |(base, span): (Base, &Span)| Some((base.inflated?, *span));
+                self.bases(blob).into_iter().zip(of_blob).filter_map(inflated)
+            };
+            let begins = inflated().filter(|(_, span)| span.is_first);
+            there = begins.fold(there, |there, (size, _)| there.saturating_add(size));
+            most = most.max(there);
+            let ends = inflated().filter(|(_, span)| Some(span.last) == blob.encoding);
+            there = ends.fold(there, |there, (size, _)| there.saturating_sub(size));
+        }
+        most
+    }
+
+    /// Returns what opening its bases takes.
+    pub(super) fn base_work(&self) -> BaseWork {
+        let spans = self.bases.spans();
+        let mut work = BaseWork::default();
+        for blob in self.blobs.iter().filter(|blob| blob.is_encoded()) {
+            let bases = self.bases(blob);
+            if let (false, Some(encoding)) = (bases.is_empty(), self.encoding(blob)) {
+                work.made = work.made.saturating_add(encoding.plain_size(blob.size));
+            }
+            let of_blob = spans.get(self.mentions_of(blob)).unwrap_or_default();
+            for (base, _) in bases.iter().zip(of_blob).filter(|(_, span)| span.is_first) {
+                work.inflated = work.inflated.saturating_add(base.inflated.unwrap_or(0));
+            }
+        }
+        work
+    }
+
+    /// Returns the layers of the bundle that others of it are copied from.
+    pub fn carried_bases(&self) -> BTreeSet<Digest> {
+        let carried = self
+            .bases
+            .carried()
+            .filter_map(|number| self.blobs.get(usize::try_from(number).ok()?));
+        carried.map(|blob| blob.digest).collect()
     }
 
     /// Returns how often blobs mention a base.

@@ -202,11 +202,11 @@ impl<'a> IndexReader<'a> {
         Ok(places)
     }
 
-    /// Ends the reading: totals, and chunks against the cut rule.
+    /// Ends the reading: totals, what bases take, and chunks against the cut rule.
     ///
     /// # Errors
     ///
-    /// `E-FORMAT`.
+    /// `E-FORMAT`; `E-LIMIT base-work`.
     pub(super) fn finish(self) -> Result<Index> {
         let totals = &self.head.totals;
         let index = self.index;
@@ -227,6 +227,7 @@ impl<'a> IndexReader<'a> {
             );
             return Err(no_base(&found));
         }
+        index.base_work().check()?;
         check_chunks(&index.chunks, index.payload(self.head))?;
         // No more than it uses, and no less: that was judged line by line.
         let needed = index.features();

@@ -17,6 +17,7 @@
 )]
 
 mod absent_lines;
+mod base_bundles;
 mod bases;
 mod check_only;
 mod chosen;
@@ -49,6 +50,7 @@ mod writer;
 mod tests;
 
 pub use absent_lines::absent_lines;
+pub use base_bundles::{build_order, of_base};
 pub use check_only::CheckOnly;
 pub use chosen::RestoredSink;
 pub use content::{BlobSource, BundleContent};
@@ -67,5 +69,5 @@ pub use reader::{OpenedBundle, SignedBundle, VerifiedBundle};
 pub use restoring::{Verdict, restores};
 pub use sealed::sealed_for;
 pub use substitution::{SecretForm, Substitution, secret_place, secret_places};
-pub use taken::TakenBlobs;
+pub use taken::{TakenBlobs, TakenFile};
 pub use writer::UnsignedBundle;

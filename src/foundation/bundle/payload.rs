@@ -11,7 +11,7 @@ use super::reader::VerifiedBundle;
 use super::restoring::{Restoring, TakeRestored};
 use crate::container::{ContentStore, PayloadSink, check_digest, digest_of, read_payload};
 use crate::domain::{Class, Error, Hash, Result, Step, limits};
-use crate::encoding::{Base, BasePlains};
+use crate::encoding::{Base, BasePlains, Unpacked};
 
 /// Takes content as it is verified. Small blobs arrive verified; a blob larger than a chunk arrives in pieces and is verified only
 /// when [`Sink::end`] is called.
@@ -103,13 +103,13 @@ pub trait Sink {
         Ok(false)
     }
 
-    /// Opens what an encoded blob is copied from in part, each found whole; nothing where that is not at hand: then the blob is judged as far as
-    /// its bytes allow, and [`Sink::unrestored`] is told of it.
+    /// Opens what an encoded blob is copied from in part, each found whole ([`BasePlains::open`]); nothing where that is not at hand: then the
+    /// blob is judged as far as its bytes allow, and [`Sink::unrestored`] is told of it. `unpacked` holds what earlier blobs were copied from.
     ///
     /// # Errors
     ///
     /// Any; it ends the reading.
-    fn bases(&mut self, _blob: &Blob, _bases: &[Base]) -> Result<Option<BasePlains>> {
+    fn bases(&mut self, _blob: &Blob, _bases: &[Base], _unpacked: &mut Unpacked) -> Result<Option<BasePlains>> {
         Ok(None)
     }
 
@@ -216,8 +216,8 @@ struct Out<'s> {
 }
 
 impl TakeRestored for Out<'_> {
-    fn bases(&mut self, blob: &Blob, bases: &[Base]) -> Result<Option<BasePlains>> {
-        self.sink.bases(blob, bases)
+    fn bases(&mut self, blob: &Blob, bases: &[Base], unpacked: &mut Unpacked) -> Result<Option<BasePlains>> {
+        self.sink.bases(blob, bases, unpacked)
     }
 
     fn unrestored(&mut self, blob: &Blob) -> Result<()> {

@@ -212,8 +212,19 @@ impl OpenedBundle {
     ///
     /// # Errors
     ///
-    /// As [`Self::verify`].
+    /// `E-TRUST unknown-domain` at X3; as [`Self::verify`].
     pub fn verify_as_made(self, chain: &Chain) -> Result<SignedBundle> {
+        let (domain, _) = self.links()?;
+        if domain != chain.domain() {
+            return Err(Error::new(
+                Class::Trust,
+                "unknown-domain",
+                format!("the bundle belongs to the trust domain {domain}"),
+            )
+            .expected(chain.domain().to_string())
+            .remedy("name a bundle of the vendor whose chain file it is")
+            .at(Step::X3));
+        }
         let (unverified, _) = self.unverified_head()?;
         match chain.document(unverified.root_version) {
             Some(root) => self.verify_under(chain, root, &mut |_, _| {}),

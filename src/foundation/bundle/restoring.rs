@@ -2,20 +2,22 @@
 //!
 //! Small ones are gathered, and handed over once their digest is the one that was signed. Larger ones go on piece by piece, as they do from
 //! chunks of their own, and count when they end.
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 
+use super::bases::Span;
 use super::index::{Blob, Index};
 use super::kind::BUNDLE;
 use crate::domain::{Class, Error, Hash, Result};
 use crate::domain::{Digest, limits};
-use crate::encoding::{Base, BasePlains, Copying, Encoding, Restored, Restorer, Statement, Windows};
+use crate::encoding::{Base, BasePlains, Buffers, Copying, Encoding, Restored, Restorer, Statement, Unpacked};
 use crate::stream::read_exact_or_end;
 
 /// Who takes restored blobs.
 pub(super) trait TakeRestored {
     /// Opens what a blob is copied from; nothing where that is not at hand.
-    fn bases(&mut self, blob: &Blob, bases: &[Base]) -> Result<Option<BasePlains>>;
+    fn bases(&mut self, blob: &Blob, bases: &[Base], unpacked: &mut Unpacked) -> Result<Option<BasePlains>>;
 
     /// A blob was judged as far as its bytes allow, and not made, for its bases are not at hand: nothing else is told of it.
     fn unrestored(&mut self, blob: &Blob) -> Result<()>;
@@ -37,8 +39,15 @@ pub(super) trait TakeRestored {
 pub(super) struct Restoring<'a> {
     index: &'a Index,
     chunk_bytes: u64,
-    windows: Windows,
+    buffers: Buffers,
+    /// Small blobs are gathered in it, one after the other.
+    small: Vec<u8>,
     under_way: Option<UnderWay>,
+    /// How long each mentioned base is of use.
+    spans: Vec<Span>,
+    unpacked: Unpacked,
+    /// What was unpacked, by the last encoded blob that names it.
+    until: BTreeSet<(u32, Digest)>,
 }
 
 struct UnderWay {
@@ -54,9 +63,33 @@ impl<'a> Restoring<'a> {
         Self {
             index,
             chunk_bytes,
-            windows: Windows::default(),
+            buffers: Buffers::default(),
+            small: Vec::new(),
             under_way: None,
+            spans: index.base_spans(),
+            unpacked: Unpacked::default(),
+            until: BTreeSet::new(),
         }
+    }
+
+    /// Opens the bases of a blob, and gives back what is of no use from it on: blobs may be passed over.
+    fn open(&mut self, blob: &Blob, bases: &[Base], take: &mut dyn TakeRestored) -> Result<Option<BasePlains>> {
+        self.forget_before(blob.encoding.unwrap_or(0))?;
+        let plains = take.bases(blob, bases, &mut self.unpacked)?;
+        if plains.is_some() {
+            let spans = self.spans.get(self.index.mentions_of(blob)).unwrap_or_default();
+            let unpacked = bases.iter().zip(spans).filter(|(base, _)| base.inflated.is_some());
+            self.until.extend(unpacked.map(|(base, span)| (span.last, base.digest)));
+        }
+        Ok(plains)
+    }
+
+    fn forget_before(&mut self, encoding: u32) -> Result<()> {
+        while let Some((_, digest)) = self.until.first().filter(|(last, _)| *last < encoding) {
+            self.unpacked.forget(digest)?;
+            self.until.pop_first();
+        }
+        Ok(())
     }
 
     /// A travel form begins.
@@ -72,7 +105,7 @@ impl<'a> Restoring<'a> {
         let copying = if bases.is_empty() {
             None
         } else {
-            let plains = take.bases(blob, &bases)?;
+            let plains = self.open(blob, &bases, take)?;
             Some(Copying { bases, plains })
         };
         let is_small = blob.size <= self.chunk_bytes;
@@ -81,8 +114,8 @@ impl<'a> Restoring<'a> {
         }
         self.under_way = Some(UnderWay {
             plain_size: statement.encoding.plain_size(blob.size),
-            restorer: Restorer::new(&BUNDLE, statement, copying, &self.windows),
-            small: is_small.then(Vec::new),
+            restorer: Restorer::new(&BUNDLE, statement, copying, &self.buffers),
+            small: is_small.then(|| std::mem::take(&mut self.small)),
         });
         Ok(())
     }
@@ -107,8 +140,14 @@ impl<'a> Restoring<'a> {
         let Some(Restored { midstates, .. }) = restorer.finish(&mut hand_on(blob, &mut small, take))? else {
             return take.unrestored(blob);
         };
+        self.forget_before(blob.encoding.unwrap_or(0).saturating_add(1))?;
         match small {
-            Some(bytes) => take.small(blob, &bytes),
+            Some(mut bytes) => {
+                take.small(blob, &bytes)?;
+                bytes.clear();
+                self.small = bytes;
+                Ok(())
+            }
             None => take.end(blob, midstates),
         }
     }
@@ -169,7 +208,7 @@ pub fn restores(
         bases,
         plains: Some(plains),
     });
-    let mut restorer = Restorer::new(&BUNDLE, statement, copying, &Windows::default());
+    let mut restorer = Restorer::new(&BUNDLE, statement, copying, &Buffers::default());
     let mut buffer = vec![0; 1 << 20];
     let mut left = travel_size;
     loop {
@@ -189,5 +228,107 @@ pub fn restores(
                 Ok(None) | Err(_) => Verdict::Another,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::sync::Arc;
+
+    use super::super::bases::Place;
+    use super::*;
+    use crate::bundle::index::Need;
+    use crate::container::digest_of;
+    use crate::delta::{Stretch, Writer};
+    use crate::encoding::OpenedBase;
+    use crate::stream::unnamed_file;
+
+    /// Counts how often a base is opened, and what is made.
+    struct Counting {
+        zipped: Vec<u8>,
+        opened: u32,
+        made: Vec<Digest>,
+    }
+
+    impl TakeRestored for Counting {
+        fn bases(&mut self, _: &Blob, bases: &[Base], unpacked: &mut Unpacked) -> Result<Option<BasePlains>> {
+            let mut file = |_: &Base| -> Result<Option<OpenedBase>> {
+                self.opened += 1;
+                let mut file = unnamed_file(&std::env::temp_dir())?;
+                file.write_all(&self.zipped).unwrap();
+                Ok(Some((Arc::new(file), 0)))
+            };
+            BasePlains::open(bases, &mut file, &std::env::temp_dir(), unpacked)
+        }
+
+        fn unrestored(&mut self, blob: &Blob) -> Result<()> {
+            panic!("{} was not made", blob.digest);
+        }
+
+        fn small(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
+            assert_eq!(digest_of(bytes), blob.digest);
+            self.made.push(blob.digest);
+            Ok(())
+        }
+
+        fn begin(&mut self, _: &Blob) -> Result<()> {
+            Ok(())
+        }
+
+        fn piece(&mut self, _: &Blob, _: u64, _: &[u8]) -> Result<()> {
+            Ok(())
+        }
+
+        fn end(&mut self, _: &Blob, _: Vec<Hash>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_thousand_layers_over_one_base_inflate_it_once() {
+        let plain: Vec<u8> = (0..60_000_u32).flat_map(u32::to_le_bytes).collect();
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&plain).unwrap();
+        let zipped = encoder.finish().unwrap();
+        let need = Need {
+            digest: digest_of(&zipped),
+            size: zipped.len() as u64,
+            plain_size: Some(plain.len() as u64),
+        };
+        let layers = (0..1000).map(|number| &plain[number * 4..][..200]);
+        let forms = (0..1000).map(|number| {
+            let mut script = Writer::default();
+            let (base, offset, length) = (0, number * 4, 200);
+            script.copy(Stretch { base, offset, length });
+            let script = script.finish(&[]);
+            let head = u32::try_from(script.len()).unwrap() | 1 << 31;
+            [&head.to_le_bytes()[..], &script].concat()
+        });
+        let forms: Vec<Vec<u8>> = forms.collect();
+        let mut index = Index {
+            needs: vec![need],
+            blobs: layers
+                .map(|layer| Blob::as_it_is(digest_of(layer), 200, None))
+                .collect(),
+            ..Index::default()
+        };
+        for (number, form) in forms.iter().enumerate() {
+            index.encode(number, form.len() as u64, Encoding::Plain, &[Place::Need(0)]);
+        }
+        assert_eq!(index.largest_scratch(), plain.len() as u64);
+        let mut counting = Counting {
+            zipped,
+            opened: 0,
+            made: Vec::new(),
+        };
+        let mut restoring = Restoring::new(&index, 1 << 20);
+        for (blob, form) in index.blobs().iter().zip(&forms) {
+            restoring.begin(blob, &mut counting).unwrap();
+            restoring.travel(blob, form, &mut counting).unwrap();
+            restoring.end(blob, &mut counting).unwrap();
+        }
+        assert_eq!((counting.opened, counting.made.len()), (1, 1000));
+        assert!(restoring.until.is_empty(), "no later blob names it");
     }
 }

@@ -208,7 +208,10 @@ fn scan(bytes: &[u8], what: &str, string_bytes: usize, long: Option<LongMember>)
 
 /// Reads and writes integers that may be left out: 0 to 2^53 − 1.
 pub mod optional_integer {
-    use serde::{Deserializer, Serializer};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[derive(Deserialize)]
+    struct Integer(#[serde(with = "super::integer")] u64);
 
     /// Writes the number.
     ///
@@ -222,13 +225,14 @@ pub mod optional_integer {
         }
     }
 
-    /// Reads a number.
+    /// Reads a number. In its place `null` is understood, as with every other member, and is not the one form.
     ///
     /// # Errors
     ///
     /// When it is no integer or out of range.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-        super::integer::deserialize(deserializer).map(Some)
+        let integer = Option::<Integer>::deserialize(deserializer)?;
+        Ok(integer.map(|Integer(value)| value))
     }
 }
 

@@ -56,6 +56,11 @@ pub const BASES: usize = 8;
 pub const BASE_MENTIONS: usize = 1_000_000;
 /// Bytes of the plains of all bases of one blob.
 pub const BASE_PLAIN_BYTES: u64 = 1 << 37;
+/// Bytes that the bases of a bundle may inflate to, each counted once, for each byte of plain that is made over them, and besides: a layer has
+/// one to four bases, of its own size or that of a whole image, so that honest bundles stay far below both; and 16 GiB are inflated in a minute.
+pub const BASE_WORK_FOR_A_BYTE: u64 = 64;
+/// The bytes besides.
+pub const BASE_WORK: u64 = 1 << 34;
 /// Largest window of a zstd frame, as a power of two (8 MiB).
 pub const ZSTD_WINDOW_LOG: u32 = 23;
 /// Bytes of an OCI manifest or index, of release notes and of a desired state.

@@ -1,7 +1,7 @@
 //! The blobs that parts of a plain are copied from, opened: each one's plain is read at random (SPEC M-161, M-162).
 //!
-//! A base that is its own plain is read where it lies. Of a gzip file the plain is written once into a file without a name, and the file is
-//! compared on the way: what was whole a moment ago may be something else by now.
+//! A base that is its own plain is read where it lies. Of a gzip file the plain is written once into a file without a name, where it stays for
+//! as long as blobs name it ([`Unpacked`]), and the file is compared on the way: what was whole a moment ago may be something else by now.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek as _, SeekFrom, Write as _};
@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use super::unpacked::Unpacked;
 use crate::domain::{Class, Digest, Error, Hash, Result};
 use crate::inflate::{Fault, Inflater, Member, Source};
 
@@ -42,33 +43,35 @@ impl Base {
 }
 
 impl BasePlains {
-    /// Opens bases that were found whole, in their order. `file` opens one of them, `scratch` makes a file without a name; asked at most once.
+    /// Opens bases, in their order; nothing where one of them is not at hand. `file` opens one that was not `unpacked` before; what is unpacked
+    /// goes into a file without a name in a folder.
     ///
     /// # Errors
     ///
     /// `E-INTEGRITY base-plain` where a gzip file has another plain than was signed, `E-STATE base-damaged` where the file is another one;
-    /// `E-IO`, `E-SPACE`; those of the two.
+    /// `E-IO`, `E-SPACE`; those of `file`.
     pub fn open(
         bases: &[Base],
-        file: &mut dyn FnMut(&Base) -> Result<OpenedBase>,
-        scratch: &mut dyn FnMut() -> Result<File>,
-    ) -> Result<Self> {
-        let (mut plains, mut inflated, mut end) = (Vec::with_capacity(bases.len()), None, 0_u64);
+        file: &mut dyn FnMut(&Base) -> Result<Option<OpenedBase>>,
+        folder: &Path,
+        unpacked: &mut Unpacked,
+    ) -> Result<Option<Self>> {
+        // All of them first: nothing is inflated for a blob that is not made.
+        let mut found = Vec::with_capacity(bases.len());
         for base in bases {
-            let found = file(base)?;
-            let Some(size) = base.inflated else {
-                plains.push(found);
-                continue;
-            };
-            let plain = match &inflated {
-                Some(plain) => Arc::clone(plain),
-                None => Arc::clone(inflated.insert(Arc::new(scratch()?))),
-            };
-            inflate(base, size, &found, (&plain, end))?;
-            plains.push((plain, end));
-            end = end.saturating_add(size);
+            let plain = unpacked.find(base);
+            let is_plain = plain.is_some() || base.inflated.is_none();
+            match plain.map_or_else(|| file(base), |plain| Ok(Some(plain)))? {
+                Some(opened) => found.push((opened, base.inflated.filter(|_| !is_plain))),
+                None => return Ok(None),
+            }
         }
-        Ok(Self(plains))
+        let plain = |(base, (opened, to_inflate)): (&Base, (OpenedBase, Option<u64>))| match to_inflate {
+            Some(size) => unpacked.make(base, size, &opened, folder),
+            None => Ok(opened),
+        };
+        let plains: Result<Vec<OpenedBase>> = bases.iter().zip(found).map(plain).collect();
+        plains.map(|plains| Some(Self(plains)))
     }
 
     /// Plains that are at hand, in the order of their bases.
@@ -113,8 +116,8 @@ impl From<Fault> for Ends {
 }
 
 /// Writes what a gzip file inflates to behind what stands in `plain`, and compares the file.
-fn inflate(base: &Base, size: u64, file: &OpenedBase, (plain, at): (&File, u64)) -> Result<()> {
-    if unpack(base, file, (plain, at), size)? == Some(size) {
+pub(super) fn inflate(base: &Base, size: u64, file: &OpenedBase, place: (&File, u64, &Path)) -> Result<()> {
+    if unpack(base, file, place, size)? == Some(size) {
         return Ok(());
     }
     Err(Error::new(
@@ -129,12 +132,17 @@ fn inflate(base: &Base, size: u64, file: &OpenedBase, (plain, at): (&File, u64))
 }
 
 /// Writes what a gzip file inflates to into another file, from an offset on, and compares the first one with its digest. Returns how much that is;
-/// nothing where it is no gzip file, or of more than `most` bytes of plain.
+/// nothing where it is no gzip file, or of more than `most` bytes of plain. The other file has no name: the folder that it was made in has.
 ///
 /// # Errors
 ///
 /// `E-STATE base-damaged` where the file is another one; `E-IO`, `E-SPACE`.
-pub fn unpack(base: &Base, (file, start): &OpenedBase, (plain, at): (&File, u64), most: u64) -> Result<Option<u64>> {
+pub fn unpack(
+    base: &Base,
+    (file, start): &OpenedBase,
+    (plain, at, folder): (&File, u64, &Path),
+    most: u64,
+) -> Result<Option<u64>> {
     let mut hashed = Hashed {
         file: Arc::clone(file),
         start: *start,
@@ -142,7 +150,7 @@ pub fn unpack(base: &Base, (file, start): &OpenedBase, (plain, at): (&File, u64)
         read: 0,
         most: base.size,
     };
-    let written = |error| Error::io("write", Path::new("the plain of a base"), error);
+    let written = |error| Error::io("write the plain of a base in", folder, error);
     let mut place = plain;
     place.seek(SeekFrom::Start(at)).map_err(written)?;
     let (mut out, mut made) = (BufWriter::with_capacity(1 << 18, plain), 0_u64);

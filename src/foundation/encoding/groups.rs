@@ -1,9 +1,11 @@
 //! The groups of a plain that has bases: of each a script, then the literal bytes that no base has (SPEC M-148, M-150, M-158, M-159).
 
 use super::base::{Base, BasePlains};
+use super::gathered::{Gathered, RecordBuffers};
 use super::plain_cut::{GROUP, PlainCut, RecordSpan};
 use crate::delta::{self, Applier, Fault, Stretch, judge};
 use crate::domain::{Class, Error, Result};
+use crate::stream::PooledBuffer;
 
 /// What a blob is copied from.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ pub(super) struct Groups {
     /// Records of the group under way.
     literals: PlainCut,
     /// What stands in front of a record, where its script lists ranges.
-    ranges: Vec<u8>,
+    ranges: Gathered,
     /// Plain on its way: scripts make it in parts of any size.
     gathered: Vec<u8>,
 }
@@ -49,14 +51,14 @@ impl From<Fault> for Ends {
 
 impl Groups {
     /// Before the first group of a plain of so many bytes.
-    pub(super) fn new(plain: u64, copying: Copying) -> Self {
+    pub(super) fn new(plain: u64, copying: Copying, buffers: &RecordBuffers) -> Self {
         Self {
             sizes: copying.bases.iter().map(Base::plain_size).collect(),
             plains: copying.plains,
             left: plain,
             applier: None,
             literals: PlainCut::new(0),
-            ranges: Vec::new(),
+            ranges: buffers.empty(),
             gathered: Vec::new(),
         }
     }
@@ -95,20 +97,17 @@ impl Groups {
     /// # Errors
     ///
     /// Those of reading bases.
-    pub(super) fn prefix(&mut self) -> Result<Option<&[u8]>> {
+    pub(super) fn prefix(&mut self) -> Result<Option<PooledBuffer>> {
         let ranges: Vec<Stretch> = self.applier.as_mut().map(Applier::prefix).unwrap_or_default();
         let Some(plains) = self.plains.as_ref().filter(|_| !ranges.is_empty()) else {
             return Ok(None);
         };
-        self.ranges.clear();
         for Stretch { base, offset, length } in ranges {
             // The sum was judged: no prefix is longer than a record.
-            let start = self.ranges.len();
-            self.ranges
-                .resize(start.saturating_add(usize::try_from(length).unwrap_or(0)), 0);
-            plains.read(base, offset, self.ranges.get_mut(start..).unwrap_or_default())?;
+            let room = self.ranges.room(usize::try_from(length).unwrap_or(0));
+            plains.read(base, offset, room)?;
         }
-        Ok(Some(&self.ranges))
+        Ok(self.ranges.take())
     }
 
     /// Takes literal bytes, and makes what they allow.

@@ -46,8 +46,16 @@ impl EncodingLine {
     ///
     /// # Errors
     ///
-    /// `E-FORMAT encoding`, also for a form or producer that this reader does not know: a bundle that names its feature was refused before.
+    /// `E-FORMAT encoding`, also for a form or producer that this reader does not know: a bundle that names its feature was refused before;
+    /// `E-FORMAT grammar` for a number that is no integer, as everywhere in the index.
     pub(crate) fn parse(value: &Value) -> Result<Self> {
+        if !is_of_integers(value) {
+            return Err(Error::new(
+                Class::Format,
+                "grammar",
+                "the encoding of a blob line holds a number that is no integer",
+            ));
+        }
         let members = value.as_object().ok_or_else(|| wrong("is no object"))?;
         let form = members.get("form").and_then(Value::as_str);
         let known: &[&str] = match form {
@@ -111,7 +119,7 @@ impl Encoding {
     }
 
     /// Returns the bytes of the plain of a blob.
-    pub(crate) fn plain_size(self, size: u64) -> u64 {
+    pub fn plain_size(self, size: u64) -> u64 {
         match self {
             Self::Plain => size,
             Self::Gzip(gzip) => gzip.plain_size,
@@ -179,6 +187,15 @@ fn gzip(members: &Map<String, Value>) -> Result<Gzip> {
         plain_digest: members.get("plain_digest").and_then(digest).ok_or_else(lacks)?,
         producer: Producer::parse(producer).ok_or_else(|| wrong("names a producer that is not known"))?,
     })
+}
+
+fn is_of_integers(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_u64() || number.is_i64(),
+        Value::Array(values) => values.iter().all(is_of_integers),
+        Value::Object(members) => members.values().all(is_of_integers),
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+    }
 }
 
 fn digest(value: &Value) -> Option<Digest> {

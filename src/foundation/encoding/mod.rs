@@ -19,6 +19,9 @@
 //! | `plain_cut` | which record holds which bytes of the plain: derived, never stated |
 //! | `record` | a record's head, judged before its body is taken |
 //! | `base` | the blobs that a plain is copied from, opened: their plains, read at random |
+//! | `unpacked` | plains of gzip files among them: inflated once, there for as long as blobs name them |
+//! | `base_work` | what that takes, and how much of it is too much |
+//! | `gathered` | the body of a record that comes in parts |
 //! | `groups` | a plain that has bases, group by group: its scripts and literal bytes |
 //! | `window` | the plain under way, and the part of it that is a frame's prefix |
 //! | `rebuilding` | plain to the gzip file that it is the plain of, by its recipe |
@@ -35,6 +38,8 @@
 //! - *Small input, endless output*: the plain size of every record follows from the signed line, and no more is decoded.
 //! - *Large numbers*: memory is a window of 12 MiB, one record, and 8 MiB of plain in pieces with what is made of them, whatever line and
 //!   recipe say; all of it grows with what came. A recipe is judged whole before the first piece is made, and what searches take is counted.
+//! - *Work without end for some kilobytes*: a base is inflated once, however many blobs name it, and what all of them inflate to is bounded by
+//!   what is made of them, before the first is opened.
 //! - *Parts of what else the site holds*: a script is judged whole against the stated sizes of its bases before a byte of them is read, a base's
 //!   plain is compared with what was signed of it, and what a site holds of others is no base (`E-DEPENDENCY needs`, before anything is read).
 //! - *A result that is another blob*: the digest of what was made is compared before anything gets a name.
@@ -45,7 +50,9 @@
 )]
 
 mod base;
+mod base_work;
 mod delta_writer;
+mod gathered;
 mod groups;
 mod line;
 mod original;
@@ -54,6 +61,7 @@ mod rebuilding;
 mod record;
 mod restorer;
 mod travel_writer;
+mod unpacked;
 mod window;
 mod workshop;
 
@@ -67,9 +75,11 @@ mod gzip_tests;
 mod tests;
 
 pub use base::{Base, BasePlains, OpenedBase, unpack};
+pub use base_work::BaseWork;
 pub use delta_writer::{Bases, Made, write_delta_travel};
 pub(crate) use groups::Copying;
 pub use line::{Encoding, Gzip};
 pub(crate) use line::{EncodingLine, Mentioned, check_plain_size};
-pub(crate) use restorer::{Restored, Restorer, Statement, Windows};
+pub(crate) use restorer::{Buffers, Restored, Restorer, Statement};
 pub use travel_writer::{Level, TravelForm, write_gzip_travel, write_travel};
+pub use unpacked::Unpacked;

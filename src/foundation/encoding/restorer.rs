@@ -1,5 +1,6 @@
 //! Makes a blob of its travel form: records in, original bytes out, its digest at the end (SPEC M-148 to M-151).
 
+use super::gathered::{Gathered, RecordBuffers};
 use super::groups::{Copying, Groups};
 use super::line::{Encoding, Gzip};
 use super::original::Original;
@@ -27,13 +28,19 @@ pub(crate) struct Statement {
     pub(crate) chunk_bytes: u64,
 }
 
-/// Windows that are used again: one is under way at a time.
+/// Windows and records that are used again: one blob is under way at a time.
 #[derive(Debug, Clone)]
-pub(crate) struct Windows(BufferPool);
+pub(crate) struct Buffers {
+    windows: BufferPool,
+    records: RecordBuffers,
+}
 
-impl Default for Windows {
+impl Default for Buffers {
     fn default() -> Self {
-        Self(BufferPool::new(WINDOW))
+        Self {
+            windows: BufferPool::new(WINDOW),
+            records: RecordBuffers::default(),
+        }
     }
 }
 
@@ -65,7 +72,7 @@ pub(crate) struct Restorer {
     /// What the head of the record under way says, once it is there.
     record: Option<RecordHead>,
     /// As much of its body as came, where it comes in parts.
-    body: Vec<u8>,
+    body: Gathered,
     window: Window,
     original: Original,
 }
@@ -113,11 +120,11 @@ impl Plains {
 
 impl Restorer {
     /// Starts at the first byte. A blob with bases is copied from what `copying` says.
-    pub(crate) fn new(kind: &'static Kind, statement: Statement, copying: Option<Copying>, windows: &Windows) -> Self {
+    pub(crate) fn new(kind: &'static Kind, statement: Statement, copying: Option<Copying>, buffers: &Buffers) -> Self {
         let plain = statement.encoding.plain_size(statement.size);
         let mut plains = match copying {
             None => Plains::Records(PlainCut::new(plain)),
-            Some(copying) => Plains::Groups(Box::new(Groups::new(plain, copying))),
+            Some(copying) => Plains::Groups(Box::new(Groups::new(plain, copying, &buffers.records))),
         };
         Self {
             kind,
@@ -132,8 +139,8 @@ impl Restorer {
             rebuilding: None,
             head: Vec::with_capacity(HEAD),
             record: None,
-            body: Vec::new(),
-            window: Window::new(&windows.0),
+            body: buffers.records.empty(),
+            window: Window::new(&buffers.windows),
             original: Original::new(statement),
         }
     }
@@ -179,12 +186,12 @@ impl Restorer {
                 self.decode(record, body, take)?;
                 continue;
             }
-            self.left = self.left.saturating_sub(fill(&mut self.body, record.body, &mut bytes));
-            if self.body.len() == record.body {
-                let body = std::mem::take(&mut self.body);
+            let came = self.body.fill(record.body, &mut bytes);
+            self.left = self.left.saturating_sub(came as u64);
+            if self.body.len() == record.body
+                && let Some(body) = self.body.take()
+            {
                 self.decode(record, &body, take)?;
-                self.body = body;
-                self.body.clear();
             }
         }
         Ok(())
@@ -251,7 +258,7 @@ impl Restorer {
                 plain.copy_from_slice(body);
                 Ok(())
             } else {
-                decode_prefixed(kind, body, own.unwrap_or(before), plain)
+                decode_prefixed(kind, body, own.as_deref().unwrap_or(before), plain)
             }
         })?;
         let mut made = |bytes: &[u8]| made(bytes, plain, rebuilding, original, take);

@@ -70,7 +70,7 @@ pub(super) fn restore_copying(
     travel: &[u8],
     part: usize,
 ) -> Result<(Vec<u8>, Vec<Hash>)> {
-    let mut restorer = Restorer::new(&KIND, statement, copying, &Windows::default());
+    let mut restorer = Restorer::new(&KIND, statement, copying, &Buffers::default());
     let mut out = Vec::new();
     for part in travel.chunks(part.max(1)) {
         restorer.push(part, &mut |offset, bytes| {

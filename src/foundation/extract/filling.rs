@@ -7,7 +7,7 @@ use super::work_folder::WorkFolder;
 use crate::bundle::{Blob, Graph, Sink, VerifiedBundle};
 use crate::container::ContentStore;
 use crate::domain::{Class, Digest, Error, Hash, Result, Step, limits};
-use crate::encoding::{Base, BasePlains};
+use crate::encoding::{Base, BasePlains, Unpacked};
 use crate::store::{Shelf, Staging, Store};
 
 /// What was read.
@@ -78,17 +78,12 @@ fn spoilt(digest: &Digest) -> Error {
 }
 
 /// Opens what a blob is copied from; nothing where one of it is not here.
-pub(super) fn open_bases(store: &Store, bases: &[Base]) -> Result<Option<BasePlains>> {
-    let mut found = Vec::with_capacity(bases.len());
-    for base in bases {
-        match store.open_found(&base.digest, base.size)? {
-            Some(file) => found.push((Arc::new(file), 0)),
-            None => return Ok(None),
-        }
-    }
-    let mut found = found.into_iter();
-    let mut next = |base: &Base| found.next().ok_or_else(|| spoilt(&base.digest));
-    BasePlains::open(bases, &mut next, &mut || store.scratch()).map(Some)
+pub(super) fn open_bases(store: &Store, bases: &[Base], unpacked: &mut Unpacked) -> Result<Option<BasePlains>> {
+    let mut file = |base: &Base| {
+        let found = store.open_found(&base.digest, base.size)?;
+        Ok(found.map(|file| (Arc::new(file), 0)))
+    };
+    BasePlains::open(bases, &mut file, &store.scratch_folder(), unpacked)
 }
 
 /// Puts content on the shelf, on the threads that decode it.
@@ -174,11 +169,11 @@ impl Sink for Filling<'_> {
         self.take_up(blob)
     }
 
-    fn bases(&mut self, _: &Blob, bases: &[Base]) -> Result<Option<BasePlains>> {
+    fn bases(&mut self, _: &Blob, bases: &[Base], unpacked: &mut Unpacked) -> Result<Option<BasePlains>> {
         if bases.iter().any(|base| base.carried) {
             self.staging.flush()?;
         }
-        open_bases(self.store, bases)
+        open_bases(self.store, bases, unpacked)
     }
 
     fn piece(&mut self, bytes: &[u8]) -> Result<()> {

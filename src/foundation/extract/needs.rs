@@ -10,7 +10,7 @@ use super::work_folder::WorkFolder;
 use crate::bundle::{Blob, RestoredSink, VerifiedBundle};
 use crate::container::ChosenSink;
 use crate::domain::{Digest, Error, Hash, Result};
-use crate::encoding::{Base, BasePlains};
+use crate::encoding::{Base, BasePlains, Unpacked};
 use crate::store::{Shelf, Staging, Store};
 
 /// Bytes that are copied at once.
@@ -120,9 +120,9 @@ impl ChosenSink<Blob> for Taking<'_> {
 }
 
 impl RestoredSink for Taking<'_> {
-    fn bases(&mut self, _: &Blob, bases: &[Base]) -> Result<Option<BasePlains>> {
+    fn bases(&mut self, _: &Blob, bases: &[Base], unpacked: &mut Unpacked) -> Result<Option<BasePlains>> {
         self.staging.flush()?;
-        open_bases(self.store, bases)
+        open_bases(self.store, bases, unpacked)
     }
 
     fn unrestored(&mut self, _: &Blob) -> Result<()> {

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -13,7 +14,6 @@ use super::checked::{Checked, FileIdentity};
 use super::failure::Failure;
 use super::pieces::{Pieces, hash_range};
 use crate::domain::{Class, Digest, Error, Hash, Result};
-use crate::stream::unnamed_file;
 
 /// Blobs up to this size are hashed whole before their first byte is sent.
 const WHOLE: u64 = 4 << 20;
@@ -140,13 +140,9 @@ impl Store {
         }
     }
 
-    /// Makes a file without a name where imports work: it is gone when the process ends, however it ends.
-    ///
-    /// # Errors
-    ///
-    /// `E-IO`, `E-SPACE`.
-    pub fn scratch(&self) -> Result<File> {
-        unnamed_file(&self.incoming())
+    /// Returns where imports work: the folder for files without a name.
+    pub fn scratch_folder(&self) -> PathBuf {
+        self.incoming()
     }
 
     /// Checks the piece that holds `offset`.

@@ -112,7 +112,7 @@ impl Scratch<'_> {
     /// Returns the plain of a layer, inflated where it is a gzip file of at most so many bytes of plain.
     fn unpack(&mut self, base: &mut Base, layer: &OpenedBase, most: u64) -> Result<FilePlain> {
         let (file, start) = (self.file()?, self.end);
-        base.inflated = unpack(base, layer, (&file, start), most)?;
+        base.inflated = unpack(base, layer, (&file, start, self.work), most)?;
         Ok(match base.inflated {
             Some(size) => {
                 self.end = start.saturating_add(size);
@@ -245,6 +245,8 @@ impl<'a> Candidates<'a> {
         for (digest, size) in &self.offered {
             alive();
             let Some(file) = self.earlier.open(digest, *size, alive)? else {
+                // It seemed to be there, and is other bytes.
+                self.lacking.push((*digest, *size));
                 continue;
             };
             let mut base = Base {

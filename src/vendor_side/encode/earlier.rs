@@ -6,7 +6,7 @@
 //!
 //! Nothing in the folder is believed: a layer is used after its hash was compared.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -29,6 +29,8 @@ pub(super) struct Earlier<'a> {
     named: &'a [NamedBase],
     chain: &'a Chain,
     work: &'a Path,
+    /// Layers of the bundles whose bytes can be had: what they are copied from is at hand too.
+    whole: BTreeSet<Digest>,
     /// What the bundles carry, once somebody asked for it.
     taken: Option<TakenBlobs>,
     content: Option<Content>,
@@ -37,19 +39,36 @@ pub(super) struct Earlier<'a> {
 impl<'a> Earlier<'a> {
     /// Of what is named, and what `content` keeps. Nothing is read yet.
     pub(super) fn new(named: &'a [NamedBase], chain: &'a Chain, work: &'a Path, content: Option<Content>) -> Self {
-        Self {
+        let mut earlier = Self {
             named,
             chain,
             work,
+            whole: BTreeSet::new(),
             taken: None,
             content,
+        };
+        for bundle in earlier.bundles() {
+            for (digest, bases) in &bundle.copied {
+                if bases.iter().all(|base| earlier.has(&base.digest, base.size)) {
+                    earlier.whole.insert(*digest);
+                }
+            }
         }
+        earlier
+    }
+
+    /// The bundles that are named, in the order in which they build on one another.
+    fn bundles(&self) -> Vec<&'a NamedBase> {
+        let bundles = self.named.iter().filter(|named| matches!(named.place, Place::Bundle));
+        let mut bundles: Vec<&NamedBase> = bundles.collect();
+        bundles.sort_by_key(|bundle| bundle.rank);
+        bundles
     }
 
     /// Whether a layer seems to be at hand: nothing is read for that.
     pub(super) fn has(&self, digest: &Digest, size: u64) -> bool {
         let is_there = |named: &NamedBase| match &named.place {
-            Place::Bundle => named.layers.get(digest) == Some(&size),
+            Place::Bundle => named.layers.get(digest) == Some(&size) && self.whole.contains(digest),
             Place::State(store) => named.layers.contains_key(digest) && store.is_sized(digest, size),
             Place::Release => false,
         };
@@ -67,9 +86,14 @@ impl<'a> Earlier<'a> {
             Some(taken) => taken,
             None => self.take(alive)?,
         };
-        if let Some(found) = self.taken.insert(taken).get(digest) {
+        if let Some(found) = self.taken.insert(taken).get(digest, size) {
             return Ok(Some(found.clone()));
         }
+        self.open_beside(digest, size)
+    }
+
+    /// Opens a layer that a state folder or the workspace has.
+    fn open_beside(&self, digest: &Digest, size: u64) -> Result<Option<OpenedBase>> {
         for named in self.named {
             if let Place::State(store) = &named.place
                 && named.layers.contains_key(digest)
@@ -83,12 +107,24 @@ impl<'a> Earlier<'a> {
         Ok(file.map(|file| (Arc::new(file), 0)))
     }
 
+    /// Takes the layers out of the bundles, what they are copied from first.
     fn take(&self, alive: &mut dyn FnMut()) -> Result<TakenBlobs> {
         let mut taken = TakenBlobs::default();
-        let bundles = self.named.iter().filter(|named| matches!(named.place, Place::Bundle));
-        for bundle in bundles {
+        for bundle in self.bundles() {
+            let bases = bundle.copied.iter().flat_map(|(_, bases)| bases);
+            for base in bases.filter(|base| !base.carried) {
+                alive();
+                if taken.get(&base.digest, base.size).is_none()
+                    && let Some(found) = self.open_beside(&base.digest, base.size)?
+                {
+                    taken.insert(base.digest, base.size, found);
+                }
+            }
             let is_layer = |blob: &Blob| bundle.layers.contains_key(&blob.digest);
-            taken.take(bundle.open(self.chain)?, &is_layer, self.work, &mut |_| alive())?;
+            let opened = bundle.open(self.chain)?;
+            taken
+                .take(opened, &is_layer, self.work, &mut |_| alive())
+                .map_err(|error| bundle.told(error))?;
         }
         Ok(taken)
     }

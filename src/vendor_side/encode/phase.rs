@@ -21,7 +21,7 @@ use super::survey::{Ahead, Survey, Surveyor};
 use crate::bundle::{BlobSource, BundleLayout, Travels};
 use crate::collect::Sources;
 use crate::domain::{Class, Digest, Error, Result};
-use crate::encoding::{Base, Encoding};
+use crate::encoding::{Base, BaseWork, Encoding};
 use crate::named_bases::NamedBase;
 use crate::stream::open_plain;
 use crate::workspace::Workspace;
@@ -138,6 +138,17 @@ pub(crate) fn encode(
         progress,
     };
     let mut report = thread::scope(|scope| run.all(&layers, scope))?;
+    let work = run.base_work(&layers);
+    if !work.is_easy() {
+        drop(run);
+        let options = EncodeOptions {
+            encodings: Encodings::Recipes,
+            ..options.clone()
+        };
+        let (layout, sources, mut report) = encode(workspace, &options, (layout, sources), held, progress)?;
+        report.too_laborious = Some(work.inflated);
+        return Ok((layout, sources, report));
+    }
     if is_looked_at && options.encodings == Encodings::Auto {
         let needed = |digest: &Digest| layout.needs().binary_search_by_key(digest, |need| need.digest).is_ok();
         let lacking = run.candidates.lacking().iter().filter(|(digest, _)| !needed(digest));
@@ -251,6 +262,19 @@ impl<'a> Run<'a> {
             self.done = self.done.saturating_add(size);
         }
         Ok(report)
+    }
+
+    /// What opening all bases will take.
+    fn base_work(&self, layers: &[(Digest, u64)]) -> BaseWork {
+        let (mut bases, mut made) = (BTreeMap::new(), 0_u64);
+        for (digest, size) in layers {
+            if let Some(form) = self.forms.get(digest).filter(|form| !form.bases.is_empty()) {
+                made = made.saturating_add(form.encoding.plain_size(*size));
+                bases.extend(form.bases.iter().map(|base| (base.digest, base.inflated.unwrap_or(0))));
+            }
+        }
+        let inflated = bases.into_values().fold(0, u64::saturating_add);
+        BaseWork { inflated, made }
     }
 
     /// Says how a layer travels that later ones may be copied from.

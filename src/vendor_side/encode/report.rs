@@ -68,6 +68,8 @@ pub struct EncodeReport {
     pub blobs: Vec<BlobReport>,
     /// Older layers that all sites hold and from which nothing is copied, for nobody here has their bytes.
     pub lacking: Vec<(Digest, u64)>,
+    /// Nothing is copied at all, for readers would inflate so many bytes for it, more than half of what they allow.
+    pub too_laborious: Option<u64>,
     /// Those that nobody looks at, for each reason how many and their bytes: a release may have a hundred thousand.
     passed: BTreeMap<Reason, (u64, u64)>,
 }

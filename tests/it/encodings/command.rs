@@ -112,6 +112,7 @@ fn the_command_says_what_became_of_every_layer() {
     let text = desk.folder.run_as("human", &["bundle", "inspect", "a"]);
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(text.contains("needs encoding-1, gzip-zlib-1-6"), "{text}");
+    assert!(text.contains(", for airlock 0.2.0 or newer"), "{text}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use airlock::domain::{Digest, Hash};
 use airlock::producer::{Producer, Sample};
 use serde_json::{Value, json};
 
-use super::world::{Site, Vendor, images};
+use super::world::{Site, Vendor, images, images_of, own_layer};
 use crate::support::image_set::{ImageSet, MANIFEST, digest_of};
 use crate::support::site::noise;
 use crate::support::travel::GzipLayer;
@@ -158,6 +158,139 @@ fn a_base_is_named_by_its_number_or_by_a_state_folder() {
     assert_eq!(vendor.folder.good(&asked("one.airlock"))["needs"], 6);
 }
 
+/// Runs a command that must succeed; returns its result, and what it said besides.
+fn said(vendor: &Vendor, words: &[&str]) -> (Value, String) {
+    let output = vendor.folder.run(words);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    (serde_json::from_slice(&output.stdout).unwrap(), said)
+}
+
+const CREATE: [&str; 9] = [
+    "bundle",
+    "create",
+    "-f",
+    "release.yaml",
+    "-w",
+    "w",
+    "--site",
+    "plant-7",
+    "-o",
+];
+
+#[test]
+fn a_base_whose_layers_are_copied_from_what_is_not_named_is_told() {
+    let vendor = Vendor::new();
+    let plant = Site::new(&vendor, "plant-7");
+    let versions = [images("1.0", None), images("2.0", Some(2))];
+    // Of the layer that changed something else once more.
+    let third = images_of("3.0", &|n| {
+        let mut bytes = own_layer(n, n == 2);
+        if n == 2 {
+            bytes[90..95].copy_from_slice(b"other");
+        }
+        bytes
+    });
+    vendor.release(1, &versions[0]);
+    vendor.create("one.airlock", &[&plant], &["--encodings", "auto"]);
+    vendor.release(2, &versions[1]);
+    let on_one = ["--encodings", "auto", "--base", "one.airlock"];
+    vendor.create("two.airlock", &[&plant], &on_one);
+    vendor.release(3, &third);
+    let layer = third.own[2];
+    let base = ["--base", "two.airlock"];
+    let create = |out: &'static str, more: &[&'static str]| {
+        let words: Vec<&str> = CREATE.iter().chain([&out]).chain(&base).chain(more).copied().collect();
+        words
+    };
+    // Nobody has the bytes of what the second was copied from.
+    let (made, told) = said(&vendor, &create("three.airlock", &["--no-cache"]));
+    let lacking = versions[1].own[2];
+    assert_eq!(
+        made["encodings"]["lacking"],
+        json!([{"digest": lacking, "size": 100 << 10}])
+    );
+    assert_eq!(of(&made, &layer)["reason"], "no-gain");
+    assert!(
+        told.contains(&format!("for their bytes are not at hand: {lacking}")),
+        "{told}"
+    );
+    // With them it is the same release in other bytes, and the message says so.
+    let (class, code, event) = vendor.folder.refused(&create("again.airlock", &[]));
+    assert_eq!((class.as_str(), code.as_str()), ("E-EQUIVOCATION", "number-used"));
+    let found = event["found"].as_str().unwrap();
+    assert!(
+        found.contains("with the same content, but its layers travelled otherwise"),
+        "{found}"
+    );
+    let remedy = "pass on the bundle that was signed then; or make it as it was made then, with --no-cache where the cache was empty; or \
+                  raise the sequence number";
+    assert_eq!(event["remedy"], remedy);
+    said(&vendor, &create("again.airlock", &["--no-cache"]));
+    let read = |name: &str| super::travel::read(&vendor, name);
+    assert!(read("three.airlock") == read("again.airlock"));
+    // The other way round: it was made with the cache, and that is lost.
+    let (made, _) = said(&vendor, &create("four.airlock", &["--sequence", "4"]));
+    assert_eq!(of(&made, &layer)["encoding"], "delta");
+    fs::remove_dir_all(vendor.bundle("w/cache")).unwrap();
+    let (class, code, event) = vendor.folder.refused(&create("five.airlock", &["--sequence", "4"]));
+    assert_eq!((class.as_str(), code.as_str()), ("E-EQUIVOCATION", "number-used"));
+    let found = event["found"].as_str().unwrap();
+    assert!(
+        found.contains(&format!("1 older layer, for their bytes are not at hand: {lacking}")),
+        "{found}"
+    );
+    let remedy = "pass on the bundle that was signed then; or make the bundles again that these layers came with, which brings them back into the \
+                  cache; or raise the sequence number";
+    assert_eq!(event["remedy"], remedy);
+    vendor.release(2, &versions[1]);
+    vendor.create("two-again.airlock", &[&plant], &on_one);
+    vendor.release(3, &third);
+    said(&vendor, &create("five.airlock", &["--sequence", "4"]));
+    assert!(read("four.airlock") == read("five.airlock"));
+    said(&vendor, &create("six.airlock", &["--sequence", "6"]));
+    // In whatever order they are named.
+    let both = [
+        "--base",
+        "one.airlock",
+        "--base",
+        "two.airlock",
+        "--sequence",
+        "7",
+        "--no-cache",
+    ];
+    let words = |out: &'static str, both: &[&'static str]| -> Vec<&str> {
+        CREATE.iter().chain([&out]).chain(both).copied().collect()
+    };
+    let (made, told) = said(&vendor, &words("seven.airlock", &both));
+    assert_eq!(of(&made, &layer)["encoding"], "delta");
+    assert!(!told.contains("not at hand"), "{told}");
+    let turned = [&both[2..4], &both[..2], &both[4..]].concat();
+    said(&vendor, &words("eight.airlock", &turned));
+    assert!(read("seven.airlock") == read("eight.airlock"));
+}
+
+#[test]
+fn a_site_without_any_release_of_this_vendor_is_no_base() {
+    let vendor = Vendor::new();
+    let plant = Site::new(&vendor, "plant-7");
+    let (first, second) = (images("1.0", None), images("2.0", Some(2)));
+    vendor.release(1, &first);
+    vendor.create("one.airlock", &[&plant], &["--encodings", "auto"]);
+    vendor.release(2, &second);
+    let state = plant.state();
+    let words: Vec<&str> = CREATE
+        .into_iter()
+        .chain(["two.airlock", "--base", state.to_str().unwrap()])
+        .collect();
+    let (class, code, event) = vendor.folder.refused(&words);
+    assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "base"));
+    let remedy = "leave it out, or name a site that has imported one of this vendor's releases";
+    assert_eq!(event["remedy"], remedy);
+    plant.import(&vendor.bundle("one.airlock")).assert_imported();
+    assert_eq!(vendor.folder.good(&words)["needs"], 6);
+}
+
 #[test]
 fn older_layers_whose_bytes_nobody_has_are_told() {
     let vendor = Vendor::new();
@@ -188,7 +321,7 @@ fn older_layers_whose_bytes_nobody_has_are_told() {
     };
     let told = format!(
         "nothing is copied from 1 older layer that the sites hold, for their bytes are not at hand: {}; to copy from them, name a bundle \
-         that carries them with --base FILE",
+         that carries them with --base FILE, and those that it is copied from itself",
         first.own[2]
     );
     let (made, said) = create(&[]);

@@ -52,15 +52,25 @@ pub(super) struct Images {
 
 /// Makes the six images under tags of a version. `patched` is the image of whose own layer 1 KiB differs.
 pub(super) fn images(tag: &str, patched: Option<usize>) -> Images {
+    images_of(tag, &|n| own_layer(n, patched == Some(n)))
+}
+
+/// The own layer of an image, or the same with 1 KiB that differs.
+pub(super) fn own_layer(n: usize, is_patched: bool) -> Vec<u8> {
+    let mut bytes = noise(OWN, 10 + n as u64);
+    if is_patched {
+        bytes[5000..6024].copy_from_slice(&noise(1024, 99));
+    }
+    bytes
+}
+
+/// Makes the six images with own layers that are given.
+pub(super) fn images_of(tag: &str, own_layer: &dyn Fn(usize) -> Vec<u8>) -> Images {
     let mut set = ImageSet::default();
     let system = set.blob(LAYER, &noise(SYSTEM, 1));
     let (mut manifests, mut own) = (Vec::new(), Vec::new());
     for (n, name) in IMAGES.iter().enumerate() {
-        let mut bytes = noise(OWN, 10 + n as u64);
-        if patched == Some(n) {
-            bytes[5000..6024].copy_from_slice(&noise(1024, 99));
-        }
-        let layer = set.blob(LAYER, &bytes);
+        let layer = set.blob(LAYER, &own_layer(n));
         let config = json!({
             "os": "linux", "architecture": "amd64", "author": name,
             "rootfs": {"type": "layers", "diff_ids": [system["digest"], layer["digest"]]},

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use crate::bundle::Blob;
 use crate::domain::{Class, Error, Result};
-use crate::encoding::{Base, BasePlains};
+use crate::encoding::{Base, BasePlains, Unpacked};
 use crate::store::Store;
 
 /// Opens the bases of a blob; what of them the bundle carries has its name by now.
-pub(super) fn open(store: &Store, blob: &Blob, bases: &[Base]) -> Result<BasePlains> {
+pub(super) fn open(store: &Store, blob: &Blob, bases: &[Base], unpacked: &mut Unpacked) -> Result<Option<BasePlains>> {
     let mut file = |base: &Base| match store.open_found(&base.digest, base.size)? {
-        Some(file) => Ok((Arc::new(file), 0)),
+        Some(file) => Ok(Some((Arc::new(file), 0))),
         None => Err(gone(blob, base)),
     };
-    BasePlains::open(bases, &mut file, &mut || store.scratch())
+    BasePlains::open(bases, &mut file, &store.scratch_folder(), unpacked)
 }
 
 fn gone(blob: &Blob, base: &Base) -> Error {

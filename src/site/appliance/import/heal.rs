@@ -20,7 +20,7 @@ use crate::db::site::receipts::{self, About, Act, ReceiptRow};
 use crate::db::site::release::{self, ReleaseId, ReleaseRow};
 use crate::db::site::{damage, rows};
 use crate::domain::{Class, Digest, Error, Hash, Result, Step, Timestamp, limits};
-use crate::encoding::{Base, BasePlains};
+use crate::encoding::{Base, BasePlains, Unpacked};
 use crate::store::{Condition, Staging, Store};
 use crate::stream::{ordered_map, worker_count};
 
@@ -363,11 +363,11 @@ impl ChosenSink<Blob> for Patient<'_> {
 }
 
 impl RestoredSink for Patient<'_> {
-    fn bases(&mut self, blob: &Blob, bases: &[Base]) -> Result<Option<BasePlains>> {
+    fn bases(&mut self, blob: &Blob, bases: &[Base], unpacked: &mut Unpacked) -> Result<Option<BasePlains>> {
         if bases.iter().any(|base| base.carried) {
             self.staging()?.flush()?;
         }
-        bases::open(self.store(), blob, bases).map(Some)
+        bases::open(self.store(), blob, bases, unpacked)
     }
 
     fn unrestored(&mut self, blob: &Blob) -> Result<()> {

@@ -29,6 +29,8 @@ struct Unmet {
 enum Why {
     /// No release of this vendor that is here has it.
     NeverHere,
+    /// One has it, of another size: no bundle brings what the need speaks of.
+    OtherSize(u64),
     /// One has it, and the store does not.
     Lost(Condition),
 }
@@ -87,12 +89,15 @@ fn in_releases(appliance: &Appliance, domain: Hash, needs: &[Need]) -> Result<(V
     let (mut held, mut unmet) = (Vec::new(), Vec::new());
     appliance.db.read(|connection| {
         for need in needs {
-            if release::retained_blob(connection, domain, &need.digest)? == Some(need.size) {
-                held.push(*need);
-            } else {
-                let why = Why::NeverHere;
-                unmet.push(Unmet { need: *need, why });
-            }
+            let why = match release::retained_blob(connection, domain, &need.digest)? {
+                Some(size) if size == need.size => {
+                    held.push(*need);
+                    continue;
+                }
+                Some(size) => Why::OtherSize(size),
+                None => Why::NeverHere,
+            };
+            unmet.push(Unmet { need: *need, why });
         }
         Ok(())
     })?;
@@ -128,12 +133,16 @@ fn look_at_all(appliance: &Appliance, held: &[Need], events: &mut dyn FnMut(Even
 fn refusal(appliance: &Appliance, domain: Hash, unmet: &[Unmet]) -> Result<Error> {
     let mut lines = Vec::with_capacity(unmet.len());
     let (mut again, mut is_base_missing) = (BTreeSet::new(), false);
+    let is_wrong = unmet.iter().any(|unmet| matches!(unmet.why, Why::OtherSize(_)));
     for Unmet { need, why } in unmet {
         let Need { digest, size, .. } = need;
         lines.push(match why {
             Why::NeverHere => {
                 is_base_missing = true;
                 format!("{digest} ({size} bytes): no release of this vendor that is here has it")
+            }
+            Why::OtherSize(here) => {
+                format!("{digest} ({size} bytes): releases of this vendor that are here have it with {here} bytes")
             }
             Why::Lost(condition) => {
                 let brought = carrier_of(appliance, domain, digest, &mut again)?;
@@ -151,6 +160,9 @@ fn refusal(appliance: &Appliance, domain: Hash, unmet: &[Unmet]) -> Result<Error
         &lines,
     )
     .expected("what earlier bundles of this vendor brought, whole");
+    if is_wrong {
+        return Ok(error.remedy("ask the vendor for a full one, and tell them that this one was built wrong"));
+    }
     if again.is_empty() {
         return Ok(error.remedy("import the base bundle first, or ask the vendor for a full one"));
     }

@@ -12,7 +12,7 @@ use crate::bundle::{Blob, CheckOnly, Graph, Head, Sink};
 use crate::db::site::owners::Held;
 use crate::db::site::targets::TargetSet;
 use crate::domain::{Class, Error, Hash, Result, Step, counted};
-use crate::encoding::{Base, BasePlains};
+use crate::encoding::{Base, BasePlains, Unpacked};
 
 /// A bundle that passed every check of a dry run.
 pub(super) struct Rehearsed {
@@ -110,11 +110,11 @@ impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
         self.check.end(blob, midstates)
     }
 
-    fn bases(&mut self, blob: &Blob, bases: &[Base]) -> Result<Option<BasePlains>> {
+    fn bases(&mut self, blob: &Blob, bases: &[Base], unpacked: &mut Unpacked) -> Result<Option<BasePlains>> {
         if bases.iter().any(|base| base.carried) {
             return Ok(None);
         }
-        bases::open(&self.appliance.store, blob, bases).map(Some)
+        bases::open(&self.appliance.store, blob, bases, unpacked)
     }
 
     fn unrestored(&mut self, _: &Blob) -> Result<()> {

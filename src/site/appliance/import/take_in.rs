@@ -17,7 +17,7 @@ use crate::crypto::Chain;
 use crate::db::site::release;
 use crate::db::site::targets::TargetSet;
 use crate::domain::{Class, Digest, Error, Hash, Result, Step, Timestamp, limits};
-use crate::encoding::{Base, BasePlains};
+use crate::encoding::{Base, BasePlains, Unpacked};
 use crate::store::{Shelf, Staging};
 
 /// A bundle whose every byte is verified and durable, and which nobody can see yet.
@@ -312,11 +312,11 @@ impl Sink for StoringSink<'_> {
         self.take_up(blob)
     }
 
-    fn bases(&mut self, blob: &Blob, bases: &[Base]) -> Result<Option<BasePlains>> {
+    fn bases(&mut self, blob: &Blob, bases: &[Base], unpacked: &mut Unpacked) -> Result<Option<BasePlains>> {
         if bases.iter().any(|base| base.carried) {
             self.staging.flush()?;
         }
-        bases::open(&self.appliance.store, blob, bases).map(Some)
+        bases::open(&self.appliance.store, blob, bases, unpacked)
     }
 
     fn inside(&mut self, done: u64, total: u64, _: u64) {
