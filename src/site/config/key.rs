@@ -7,6 +7,8 @@ use super::document::Document;
 /// Columns before the comments of the sample, and of a line with its comment.
 const COMMENTS: usize = 38;
 const COLUMNS: usize = 79;
+/// What needs no words beside a meaning.
+const BOOLEAN: &str = "true or false";
 const TITLE: &str = "# Every key may be left out: these are the defaults. What has none stands\n# behind a #.\n";
 
 /// A key of the file.
@@ -87,6 +89,7 @@ pub fn sample() -> String {
                 None => format!("# {} = {}", key.name, key.example),
             };
             let hint = match default {
+                _ if key.takes == BOOLEAN => key.meaning().to_owned(),
                 Some(_) => format!("{} ({}), as in {}", key.meaning(), key.takes, key.example),
                 None => format!("{} ({})", key.meaning(), key.takes),
             };
