@@ -157,6 +157,22 @@ fn what_a_vendor_builds_on_goes_only_after_a_package_that_does_not_list_it() {
     assert_eq!(world.here(), [3, 2]);
 }
 
+/// A draft may be signed as it is: what it lists stays as well.
+#[test]
+fn what_a_draft_lists_goes_only_after_it() {
+    let world = World::new(2);
+    let stick = scratch();
+    let gc = || world.good(&["gc", "--yes", "--keep", "0"])["collected"].clone();
+    world.good(&["status", "preview"]);
+    assert_eq!(gc()["told"], 1);
+    // Signed now, it is the newest package and lists it still.
+    world.good(&["status", "export", stick.path().to_str().unwrap()]);
+    assert_eq!(gc(), serde_json::Value::Null);
+    assert_eq!(world.here(), [2, 1]);
+    world.good(&["status", "export", stick.path().to_str().unwrap()]);
+    assert_eq!(gc()["releases"], 1);
+}
+
 /// Whoever reads content when its release goes reads it to its end.
 #[test]
 fn a_pull_that_runs_is_not_cut_off() {

@@ -47,7 +47,7 @@ pub struct Standing {
     pub release: ReleaseRow,
     /// Why it stays; nothing: it may go.
     pub reasons: Vec<Reason>,
-    /// Whether the newest signed package of its vendor lists it, or may: it goes once a newer one does not.
+    /// Whether the newest signed package of its vendor lists it, or may, or a draft that may be signed: it goes once a newer one does not.
     pub listed: bool,
 }
 
@@ -122,10 +122,16 @@ pub(super) fn standings(appliance: &Appliance, policy: Policy, now: Timestamp) -
     })
 }
 
-/// Up to which row of the stream log the newest signed package of a vendor tells; nothing where none was signed.
+/// Up to which row of the stream log what a vendor builds on tells: the newest signed package, or a draft, which may be signed as it is.
+/// Nothing where there is neither.
 fn told(connection: &Connection, domain: Hash) -> Result<Option<u64>> {
-    let newest = packages::newest_signed_of_any(connection, domain)?;
-    newest.map(|row| Ok(own_head(&row.bytes)?.lasts().audit)).transpose()
+    let signed = packages::newest_signed_of_any(connection, domain)?;
+    let draft = packages::draft(connection, domain)?;
+    let rows = signed
+        .iter()
+        .chain(&draft)
+        .map(|row| Ok(own_head(&row.bytes)?.lasts().audit));
+    Ok(rows.collect::<Result<Vec<_>>>()?.into_iter().min())
 }
 
 fn grace(release: &ReleaseRow, grace: Duration, now: Timestamp) -> Option<Reason> {
