@@ -1,4 +1,4 @@
-//! `airlock audit verify|export`: the log of everything that was done or refused here.
+//! `airlock audit show|verify|export`: the log of everything that was done or refused here.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Ui;
+use super::audit_show::{self, ShowArgs};
 use super::output_place::{self, Makes};
 use super::state_folder::StateArgs;
 use super::ui::escape;
@@ -13,9 +14,14 @@ use crate::appliance::Compared;
 use crate::domain::{Clock as _, Result, SystemClock, counted};
 use crate::stream::open_named;
 
-/// Check and export the audit log
+/// Look at, check and export the audit log
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
+    /// Show rows of the log: what was done or refused, when, and who ran the program
+    #[command(
+        after_help = "Examples:\n  airlock audit show --since 7d --class E-SIGNATURE\n  airlock audit show --what import --what activate --last 1000 --format json"
+    )]
+    Show(ShowArgs),
     /// Walk the log, and what leaves of it for each vendor
     ///
     /// Every row is sealed by the next. A log that was rewritten as a whole holds in itself: compare it with what left before.
@@ -50,6 +56,7 @@ pub(super) struct ExportArgs {
 
 pub(super) fn run(command: &AuditCommand, ui: &mut Ui) -> Result<()> {
     match command {
+        AuditCommand::Show(args) => audit_show::run(args, ui),
         AuditCommand::Verify(args) => verify(args, ui),
         AuditCommand::Export(args) => export(args, ui),
     }

@@ -11,6 +11,8 @@ mod approval_rule;
 mod approve;
 #[cfg(feature = "site")]
 mod audit;
+#[cfg(feature = "site")]
+mod audit_show;
 mod bundle;
 mod bundle_bases;
 #[cfg(feature = "vendor")]
@@ -27,6 +29,8 @@ mod bundle_sign;
 mod bundle_verifying;
 mod completion;
 #[cfg(feature = "site")]
+mod config;
+#[cfg(feature = "site")]
 mod confirm;
 #[cfg(feature = "site")]
 mod damage_view;
@@ -40,6 +44,8 @@ mod demo_fixture;
 mod demo_home;
 #[cfg(feature = "site")]
 mod deployment_state;
+#[cfg(feature = "site")]
+mod disk;
 #[cfg(feature = "vendor")]
 mod end_signals;
 #[cfg(feature = "site")]
@@ -47,6 +53,8 @@ mod file;
 mod file_kind;
 #[cfg(feature = "site")]
 mod file_output;
+#[cfg(feature = "site")]
+mod gc;
 mod head_view;
 #[cfg(feature = "site")]
 mod heard_view;
@@ -66,8 +74,12 @@ mod ledger_answers;
 mod ledger_papers;
 #[cfg(feature = "edge")]
 mod mirror;
+#[cfg(any(feature = "vendor", feature = "site"))]
+mod moment;
 #[cfg(feature = "site")]
 mod notify;
+#[cfg(feature = "site")]
+mod operator;
 mod output_place;
 #[cfg(feature = "site")]
 mod package_args;
@@ -79,9 +91,13 @@ mod recover;
 #[cfg(feature = "site")]
 mod release;
 #[cfg(feature = "site")]
+mod release_remove;
+#[cfg(feature = "site")]
 mod removal_plan;
 #[cfg(feature = "site")]
 mod scope_names;
+#[cfg(feature = "site")]
+mod scrub;
 #[cfg(feature = "site")]
 mod secret;
 #[cfg(feature = "site")]
@@ -253,6 +269,15 @@ enum Command {
     Audit(audit::AuditCommand),
     #[cfg(feature = "site")]
     Recover(recover::RecoverArgs),
+    #[cfg(feature = "site")]
+    Gc(gc::GcArgs),
+    #[cfg(feature = "site")]
+    Disk(disk::DiskArgs),
+    #[cfg(feature = "site")]
+    Scrub(scrub::ScrubArgs),
+    #[cfg(feature = "site")]
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     Completion(completion::CompletionArgs),
 }
 
@@ -273,6 +298,8 @@ pub fn main() -> ExitCode {
         ui.refuse(&error.with_a_remedy());
         return ExitCode::from(Class::State.exit_code());
     }
+    #[cfg(feature = "site")]
+    crate::db::site::audit::operated_by(operator::operator());
     // A bug must not look like any documented refusal; the panic itself has already said where it happened.
     let result = panic::catch_unwind(AssertUnwindSafe(|| run(cli.command, &mut ui))).unwrap_or_else(|_| {
         Err(
@@ -327,6 +354,14 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Audit(command) => audit::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Recover(args) => recover::run(&args, ui),
+        #[cfg(feature = "site")]
+        Command::Gc(args) => gc::run(&args, ui),
+        #[cfg(feature = "site")]
+        Command::Disk(args) => disk::run(&args, ui),
+        #[cfg(feature = "site")]
+        Command::Scrub(args) => scrub::run(&args, ui),
+        #[cfg(feature = "site")]
+        Command::Config(command) => config::run(&command, ui),
         Command::Completion(args) => completion::run(&args, &mut Cli::command(), ui),
     }
 }

@@ -1,4 +1,4 @@
-//! `airlock release list|show|activate`: what is here, what is live.
+//! `airlock release list|show|activate|remove`: what is here, what is live.
 
 use std::io::{self, IsTerminal as _};
 
@@ -8,6 +8,7 @@ use serde_json::json;
 use super::advice::quoted;
 use super::confirm::confirm;
 use super::damage_view::{self, DamageView};
+use super::release_remove::{self, RemoveArgs};
 use super::removal_plan::ReleasePlan;
 use super::scope_names::ScopeNames;
 use super::site_view::ConfigArgs;
@@ -73,10 +74,17 @@ pub(super) enum ReleaseCommand {
         #[command(flatten)]
         state: StateArgs,
     },
+    /// Let a release go that is not live, with all content that only it has
+    ///
+    /// Said first, and asked. One that the newest signed status package of its vendor lists is told to go, and goes with `airlock gc` once a
+    /// newer package was signed: until then the vendor's next bundle may build on it.
+    #[command(after_help = "Examples:\n  airlock release remove 1.2.0 --dry-run\n  airlock release remove 1.2.0 --yes")]
+    Remove(RemoveArgs),
 }
 
 pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
     match command {
+        ReleaseCommand::Remove(args) => release_remove::run(args, ui),
         ReleaseCommand::List { config, state } => {
             let appliance = state.open_as(&config.read()?, ui)?;
             let names = ScopeNames::read(&appliance, [])?;
@@ -93,7 +101,8 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                     _ => appliance.hidden(&release)?,
                 };
                 let is_damaged = damage.of(&release).map_or("", |_| "  DAMAGED");
-                notes.push(is_damaged.to_owned() + &hidden::word(&hidden) + &waiting.word(&release));
+                let is_leaving = if release.leaving.is_some() { "  LEAVING" } else { "" };
+                notes.push(is_damaged.to_owned() + is_leaving + &hidden::word(&hidden) + &waiting.word(&release));
                 lines.push(cells(&release, &names));
                 values.push(to_json(&release, &hidden, damage.of(&release), waiting.of(&release)));
             }
@@ -324,6 +333,6 @@ fn to_json(
         "version": release.version, "head": release.head, "root_version": release.root_version,
         "imported_at": release.imported_at, "activated_at": release.activated_at, "retired_at": release.retired_at,
         "hidden": hidden::to_json(hidden), "damage": damage.map(ReleaseDamage::to_json),
-        "waits_for": waiting_view::missing_json(missing),
+        "waits_for": waiting_view::missing_json(missing), "leaving": release.leaving.is_some(),
     })
 }

@@ -144,7 +144,7 @@ impl Ui {
     }
 
     /// As [`Self::progress`], of a step that counts things.
-    #[cfg(feature = "vendor")]
+    #[cfg(any(feature = "vendor", feature = "site"))]
     pub(super) fn steps(&mut self, what: &'static str, done: u64, total: u64) {
         self.report(what, Unit::Things, done, total);
     }

@@ -9,6 +9,7 @@
 //! | `package` | status packages: the vectors of `bundle-spec`, what is written and read again, every bit and cut |
 //! | `ledger` | what a vendor takes in of its sites, what it knows then, and what the ledger answers |
 //! | `encodings` | layers that travel smaller than they are: made, imported, stopped, spoilt |
+//! | `care` | the configuration as commands show it, what is let go, re-hashed, and asked of the log |
 //! | `import` | crashes, full disks, media, clocks, and no way out |
 //! | `needs` | bundles that build on what their sites hold |
 //! | `registry` | what the appliance serves to container engines |
@@ -44,6 +45,7 @@ mod acknowledge;
 #[path = "../agent/mod.rs"]
 mod agent;
 mod attacks;
+mod care;
 #[cfg(all(feature = "vendor", feature = "site"))]
 mod circle;
 mod differential;

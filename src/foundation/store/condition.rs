@@ -59,7 +59,7 @@ impl Store {
         }
     }
 
-    fn condition(
+    pub(super) fn condition(
         &self,
         digest: &Digest,
         size: u64,
@@ -109,7 +109,7 @@ impl Store {
         self.check(digest, size)
     }
 
-    fn take_out(&self, digest: &Digest, condition: &Condition) -> Result<()> {
+    pub(super) fn take_out(&self, digest: &Digest, condition: &Condition) -> Result<()> {
         match condition {
             Condition::Whole => {}
             Condition::Missing => self.miss(digest),

@@ -14,6 +14,8 @@ use crate::domain::{Digest, Hash};
 
 /// Bytes hashed at once.
 const BUFFER: usize = 256 << 10;
+/// Bytes between two waits.
+const STEP: u64 = 1 << 20;
 
 /// Kept midstates of a blob, and which of its pieces were found right.
 #[derive(Debug)]
@@ -97,6 +99,22 @@ impl Pieces {
 /// Hashes a range of a file with bounded memory; a file that ends early is damaged.
 pub(super) fn hash_range(file: &File, offset: u64, end: u64) -> Result<Hash, Failure> {
     Ok(hash_on(RunningHash::default(), file, offset, end)?.finish())
+}
+
+/// Hashes the first `size` bytes of a file; `pace` is told of every step, and may wait.
+pub(super) fn hash_paced(
+    file: &File,
+    size: u64,
+    pace: &mut dyn FnMut(u64) -> crate::domain::Result<()>,
+) -> Result<Hash, Failure> {
+    let (mut hash, mut offset) = (RunningHash::default(), 0_u64);
+    while offset < size {
+        let end = offset.saturating_add(STEP).min(size);
+        hash = hash_on(hash, file, offset, end)?;
+        pace(end.saturating_sub(offset)).map_err(Failure::Caller)?;
+        offset = end;
+    }
+    Ok(hash.finish())
 }
 
 /// Hashes the first `size` bytes of a file, and takes the states at the ends of its pieces but the last.

@@ -17,6 +17,8 @@ use crate::stream::write_atomically_of;
 
 /// No line of a copy is longer: details are short, and an acknowledgement has at most 64 KiB.
 const LINE_BYTES: u64 = 1 << 20;
+/// Rows read at once.
+const BATCH: usize = 1000;
 /// How a container begins: the name in its first header.
 const PACKAGE: &[u8] = b"00-format\0";
 /// How a row begins.
@@ -81,6 +83,15 @@ impl Appliance {
     /// `E-STATE audit-broken` with the first row that does not hold; `database-damaged` where any page of the database cannot be read.
     pub fn verify_audit(&self) -> Result<AuditState> {
         self.db.quick_check()?;
+        self.verify_seals()
+    }
+
+    /// As [`Appliance::verify_audit`], of the rows alone: what cannot be read beside them is another's matter.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE audit-broken` with the first row that does not hold.
+    pub(super) fn verify_seals(&self) -> Result<AuditState> {
         self.db.read(|connection| {
             let rows = audit::verify(connection)?;
             let (_, hash) = audit::newest(connection)?;
@@ -91,6 +102,21 @@ impl Appliance {
             let streams = streams.collect::<Result<_>>()?;
             Ok(AuditState { rows, hash, streams })
         })
+    }
+
+    /// Calls `each` with every row of the log, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database; those of `each`.
+    pub fn each_audit_row(&self, mut each: impl FnMut(audit::Row) -> Result<()>) -> Result<()> {
+        let mut after = 0;
+        loop {
+            let rows = self.db.read(|connection| audit::list(connection, after, BATCH))?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.number;
+            rows.into_iter().try_for_each(&mut each)?;
+        }
     }
 
     /// Compares the log with what left before: an export of it, an acknowledgement of a stream, or a status package, which is read whole.
@@ -200,7 +226,7 @@ impl Appliance {
                 let mut out = BufWriter::new(file);
                 let mut after = 0;
                 loop {
-                    let rows = audit::list(connection, after, 1000)?;
+                    let rows = audit::list(connection, after, BATCH)?;
                     let Some(last) = rows.last() else { break };
                     after = last.number;
                     for row in &rows {

@@ -119,18 +119,25 @@ impl Appliance {
     ///
     /// Those of the database.
     pub fn hidden(&self, release: &ReleaseRow) -> Result<Hidden> {
-        self.db.read(|connection| {
-            let tags = name_claims::tags_of(connection, release.id)?;
-            let repositories = name_claims::repositories_of(connection, release.id)?;
-            let homes = name_claims::homes_of(connection, release.id)?;
-            let hosts = homes
-                .iter()
-                .map(String::as_str)
-                .chain(repositories.iter().map(host_of))
-                .collect();
-            let tags = tags.iter().map(|(repository, tag, digest)| (repository, tag, digest));
-            Hidden::find(connection, &release.scope, &self.host_owners(connection)?, hosts, tags)
-        })
+        self.db.read(|connection| self.hidden_in(connection, release))
+    }
+
+    /// As [`Appliance::hidden`], as a connection sees it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(super) fn hidden_in(&self, connection: &Connection, release: &ReleaseRow) -> Result<Hidden> {
+        let tags = name_claims::tags_of(connection, release.id)?;
+        let repositories = name_claims::repositories_of(connection, release.id)?;
+        let homes = name_claims::homes_of(connection, release.id)?;
+        let hosts = homes
+            .iter()
+            .map(String::as_str)
+            .chain(repositories.iter().map(host_of))
+            .collect();
+        let tags = tags.iter().map(|(repository, tag, digest)| (repository, tag, digest));
+        Hidden::find(connection, &release.scope, &self.host_owners(connection)?, hosts, tags)
     }
 
     /// Returns what of a release that is not here yet only its own clients would see.

@@ -11,6 +11,7 @@ pub mod acknowledgement;
 mod audit_log;
 mod audit_package;
 mod authority;
+pub mod care;
 mod clock_steps;
 mod damage;
 mod desired;

@@ -16,7 +16,7 @@ pub(super) fn record(db: &Db, met: &Damage, now: Timestamp) {
         found,
         evidence,
     } = met;
-    if evidence.is_none() && is_known(db, digest).unwrap_or(false) {
+    if evidence.is_none() && is_nothing_new(db, digest).unwrap_or(false) {
         return;
     }
     let written = db.write(|transaction| {
@@ -52,6 +52,7 @@ pub(super) fn record(db: &Db, met: &Damage, now: Timestamp) {
     }
 }
 
-fn is_known(db: &Db, digest: &Digest) -> Result<bool> {
-    db.read(|connection| damage::is_known(connection, digest))
+/// Whether that it is missing is known, or nobody's matter: a release that was let go while somebody asked for its content.
+fn is_nothing_new(db: &Db, digest: &Digest) -> Result<bool> {
+    db.read(|connection| Ok(damage::is_known(connection, digest)? || damage::holders(connection, digest)?.is_empty()))
 }

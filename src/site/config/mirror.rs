@@ -1,10 +1,9 @@
 //! `[mirror]`: the registry of the site that `airlock mirror` fills. Off while none is named.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::Deserialize;
-
-use super::wrong;
+use super::document::MirrorTable;
+use super::places::Places;
 use crate::domain::{RepositoryName, Result, is_host};
 
 /// Where live content is copied to.
@@ -24,18 +23,6 @@ pub struct MirrorSettings {
     pub prefix: Option<String>,
     /// Hosts or repositories and what is written in their place, the longest that fits first.
     pub map: Vec<(String, String)>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct MirrorTable {
-    registry: Option<String>,
-    plain_http: bool,
-    authority: Option<PathBuf>,
-    credentials: Option<PathBuf>,
-    token_host: Option<String>,
-    prefix: Option<String>,
-    map: Vec<String>,
 }
 
 impl MirrorSettings {
@@ -58,24 +45,27 @@ impl MirrorSettings {
 }
 
 impl MirrorTable {
-    pub(super) fn read(self, place: &Path) -> Result<MirrorSettings> {
+    pub(super) fn read(self, places: &Places) -> Result<MirrorSettings> {
         let host = |host: Option<String>, key: &str| match host {
-            Some(text) if !is_host(&text) => Err(wrong(place, &format!("has mirror.{key} {text:?}"))
+            Some(text) if !is_host(&text) => Err(places
+                .wrong(&[&format!("mirror.{key}")], &format!("has mirror.{key} {text:?}"))
                 .expected("a host with its port, as in \"harbor.plant.example\" or \"10.0.0.7:5000\"")),
             host => Ok(host),
         };
         let is_path = |text: &str| format!("a.b/{text}").parse::<RepositoryName>().is_ok();
         if let Some(prefix) = self.prefix.as_ref().filter(|prefix| !is_path(prefix)) {
-            return Err(wrong(place, &format!("has mirror.prefix {prefix:?}"))
+            return Err(places
+                .wrong(&["mirror.prefix"], &format!("has mirror.prefix {prefix:?}"))
                 .expected("a path of a registry, as in \"airlock\""));
         }
         let mut map = Vec::new();
-        for entry in self.map {
+        for (number, entry) in self.map.into_iter().enumerate() {
             let fits = |(from, to): &(&str, &str)| {
                 (is_host(from) || from.parse::<RepositoryName>().is_ok()) && (to.is_empty() || is_path(to))
             };
             let Some((from, to)) = entry.split_once('=').filter(fits) else {
-                return Err(wrong(place, &format!("maps {entry:?}"))
+                return Err(places
+                    .wrong_element("mirror.map", number, &format!("maps {entry:?}"))
                     .expected("HOST=NAME or REPOSITORY=NAME, as in \"docker.io=hub\""));
             };
             map.push((from.to_owned(), to.to_owned()));
@@ -108,7 +98,7 @@ mod tests {
             ],
             ..MirrorTable::default()
         };
-        let settings = table.read(Path::new("x")).unwrap();
+        let settings = table.read(&Places::default()).unwrap();
         for (from, to) in [
             ("docker.io/library/alpine", "plant/official/alpine"),
             ("docker.io/acme/web", "plant/hub/acme/web"),
@@ -123,7 +113,7 @@ mod tests {
                 map: vec![bad.into()],
                 ..MirrorTable::default()
             };
-            assert!(table.read(Path::new("x")).is_err(), "{bad}");
+            assert!(table.read(&Places::default()).is_err(), "{bad}");
         }
     }
 }

@@ -457,6 +457,26 @@ const CASES: &[Case] = &[
         &[],
     ),
     (
+        "F09: gc beside imports and pulls, and stopped anywhere",
+        &[
+            "f09_gc_that_is_killed_anywhere_is_finished_by_the_next",
+            "nothing_goes_while_an_import_runs",
+            "a_pull_that_runs_is_not_cut_off",
+            "pulls_go_on_beside_gc_and_scrub",
+            "what_nobody_names_goes_unless_a_stopped_import_may_want_it",
+        ],
+        &[],
+    ),
+    (
+        "F17: a log that was changed",
+        &[
+            "the_first_bad_row_is_named",
+            "a_log_that_was_changed_is_named_by_its_first_row",
+            "a_broken_log_stops_imports_and_nothing_else",
+        ],
+        &[],
+    ),
+    (
         "F23: damage heals by the same bundle, and is told meanwhile",
         &[
             "f23_every_file_in_every_state_comes_back",

@@ -8,7 +8,7 @@ use airlock::db::{Db, Schema};
 use serde_json::{Value, json};
 
 use super::desk::Desk;
-use crate::support::appliance::{AIRLOCK, Ended, Serving, scratch, write};
+use crate::support::appliance::{AIRLOCK, Ended, Serving, beside_the_operator, scratch, write};
 use crate::support::bundles::Vendor;
 
 /// Runs a command without a configuration.
@@ -34,10 +34,7 @@ fn kept(state: &std::path::Path) -> (u64, Vec<Value>) {
     let asked = db.read(appliance::approvals).unwrap();
     let rows = db.read(|connection| audit::list(connection, 0, 999)).unwrap();
     let changes = rows.iter().filter(|row| row.action == "approvals");
-    (
-        asked,
-        changes.map(|row| serde_json::from_str(&row.detail).unwrap()).collect(),
-    )
+    (asked, changes.map(|row| beside_the_operator(&row.detail)).collect())
 }
 
 /// Whether a command warned that fewer people are asked from now on.

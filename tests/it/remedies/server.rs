@@ -83,8 +83,8 @@ fn a_configuration_is_corrected_as_the_message_says() {
     let words = command.strip_prefix("airlock ").unwrap().split(' ');
     let shown = Command::new(AIRLOCK).args(words).output().unwrap();
     let shown = String::from_utf8(shown.stdout).unwrap();
-    let table = shown.split("[registry]").nth(1).unwrap();
-    let key = table.trim_start().split(" = ").next().unwrap();
+    let table = shown.lines().find_map(|line| line.strip_prefix("registry."));
+    let key = table.unwrap().split(" = ").next().unwrap();
     assert_eq!(key, "read");
     let config = format!("listen = [\"127.0.0.1:0\"]\n[registry]\n{key} = \"credentials\"\n");
     let serving = Logged::configured(&operator, &config);

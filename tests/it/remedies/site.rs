@@ -59,6 +59,25 @@ fn a_release_with_missing_or_damaged_content_is_imported_again_and_goes_live() {
     }
 }
 
+/// What is live is not removed: another one goes live first, as the message says.
+#[test]
+fn a_live_release_is_let_go_after_another_went_live() {
+    let operator = Operator::new();
+    for sequence in 1..=2 {
+        operator
+            .import(&operator.vendor.bundle(sequence, &[noise(4000, sequence)], SMALL_CHUNKS))
+            .succeeded();
+    }
+    let first = || operator.run(&["release", "remove", "2.0", "--yes"]);
+    let remedy = first().remedy("E-POLICY", "release-live");
+    for command in commands(&remedy) {
+        operator.follow(&command, &[("RELEASE", "1.0")]).succeeded();
+    }
+    first().succeeded();
+    let list = operator.run(&["release", "list"]).succeeded()["releases"].clone();
+    assert_eq!((list.as_array().unwrap().len(), &list[0]["sequence"]), (1, &1.into()));
+}
+
 /// What a list says of damage is what helps against it, for every release that it names.
 #[test]
 fn what_a_list_says_of_damage_is_followed() {

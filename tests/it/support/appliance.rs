@@ -203,6 +203,15 @@ pub(crate) fn audit_actions(state: &Path) -> Vec<String> {
     rows.into_iter().map(|row| row.action).collect()
 }
 
+/// What a row that the program wrote says beside who ran it.
+#[track_caller]
+pub(crate) fn beside_the_operator(detail: &str) -> Value {
+    let mut detail: Value = serde_json::from_str(detail).unwrap();
+    let operator = detail.as_object_mut().unwrap().remove("operator");
+    assert_eq!(operator.unwrap()["uid"], rustix::process::getuid().as_raw());
+    detail
+}
+
 /// Opens a state as after a restart, checks everything that must hold, and returns the number of the live release.
 ///
 /// `releases` are those that may be there, by sequence number 1, 2, 3 …; the newest one that is published must be live.

@@ -1,14 +1,29 @@
 //! The appliance's audit log: a [sealed log](crate::db::sealed_log) of everything that was done or refused here. What vendors may learn
-//! of a row goes into their stream logs with it ([`stream_log`]).
+//! of a row goes into their stream logs with it ([`stream_log`]). Who ran the program stands in the row of the whole log alone: it never
+//! leaves with a stream.
+
+use std::sync::OnceLock;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::stream_log::{self, Told};
 use crate::db::{SqlResult as _, sealed_log};
 use crate::domain::{Hash, Result, Timestamp};
 
 pub use crate::db::sealed_log::{Row, hash_of, list, newest, seal, verify};
+
+/// Who runs this program, as each row says that it writes.
+static OPERATOR: OnceLock<Value> = OnceLock::new();
+/// The member of a detail that says so.
+pub const OPERATOR_MEMBER: &str = "operator";
+
+/// Says who runs this program, once and for all of its rows.
+pub fn operated_by(operator: Value) {
+    // The first word holds: a process does not change hands.
+    OPERATOR.set(operator).ok();
+}
 
 /// Appends a row, and beside it what vendors learn of it; returns the seals of these, in their order.
 ///
@@ -22,7 +37,13 @@ pub fn append(
     detail: &impl Serialize,
     told: &[Told],
 ) -> Result<Vec<Hash>> {
-    let number = sealed_log::append(transaction, at, action, detail)?;
+    let number = match (OPERATOR.get(), serde_json::to_value(detail)) {
+        (Some(operator), Ok(Value::Object(mut members))) => {
+            members.insert(OPERATOR_MEMBER.into(), operator.clone());
+            sealed_log::append(transaction, at, action, &members)?
+        }
+        _ => sealed_log::append(transaction, at, action, detail)?,
+    };
     let streams = told
         .iter()
         .map(|told| stream_log::append(transaction, told, number, at, action));

@@ -77,6 +77,19 @@ pub fn newest_signed(connection: &Connection, domain: Hash, instance: &InstanceI
     )
 }
 
+/// Returns the newest package of a stream whose number is used, of whatever life of the state folder.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn newest_signed_of_any(connection: &Connection, domain: Hash) -> Result<Option<PackageRow>> {
+    one(
+        connection,
+        "WHERE p.domain = ? AND p.state <> 'draft' ORDER BY p.instance DESC, p.number DESC LIMIT 1",
+        params![domain],
+    )
+}
+
 /// Returns every package of a stream, by instance and number.
 ///
 /// # Errors

@@ -60,6 +60,8 @@ pub struct ReleaseRow {
     pub retired_at: Option<Timestamp>,
     /// Whether it goes live by itself as soon as no secret of it is missing.
     pub waits: bool,
+    /// The row of its domain's stream log that told that it shall go; no status package lists it since.
+    pub leaving: Option<u64>,
 }
 
 /// The signed bytes of a release.
@@ -95,7 +97,7 @@ pub enum Activated {
 }
 
 const COLUMNS: &str = "SELECT r.id, s.domain, s.product, s.channel, r.head, r.epoch, r.sequence, r.root_version, r.version, \
-     r.state, r.imported_at, r.activated_at, r.retired_at, s.id, r.waits FROM release r JOIN scope s ON s.id = r.scope";
+     r.state, r.imported_at, r.activated_at, r.retired_at, s.id, r.waits, r.leaving FROM release r JOIN scope s ON s.id = r.scope";
 
 /// Returns every release, by scope, newest first.
 ///
@@ -167,6 +169,7 @@ fn query(connection: &Connection, rest: &str, parameters: impl rusqlite::Params)
                 activated_at: row.get(11)?,
                 retired_at: row.get(12)?,
                 waits: row.get(14)?,
+                leaving: row.get(15)?,
             })
         })
         .sql("read the releases")?;
@@ -438,7 +441,7 @@ pub fn activate(
     }
     transaction
         .execute(
-            "UPDATE release SET state = 'active', activated_at = ?, retired_at = NULL WHERE id = ?",
+            "UPDATE release SET state = 'active', activated_at = ?, retired_at = NULL, leaving = NULL WHERE id = ?",
             params![at, id.0],
         )
         .sql("activate the release")?;

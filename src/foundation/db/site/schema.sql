@@ -50,7 +50,7 @@ CREATE TABLE mark (
 ) STRICT;
 
 CREATE TABLE release (
-  id           INTEGER PRIMARY KEY,
+  id           INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: a running server may know a release that is gone by it
   scope        INTEGER NOT NULL REFERENCES scope (id),
   head         BLOB    NOT NULL UNIQUE, -- head digest
   head_bytes   BLOB    NOT NULL,        -- entry 03
@@ -65,6 +65,7 @@ CREATE TABLE release (
   first_live   INTEGER,                 -- generation that it was first live in; tells which scope had content first (D18)
   activated_at INTEGER,
   retired_at   INTEGER,
+  leaving      INTEGER,                 -- row of its domain's stream log that told that it shall go: no package lists it since (SPEC M-102)
   UNIQUE (scope, epoch, sequence)
 ) STRICT;
 CREATE UNIQUE INDEX one_active_release ON release (scope) WHERE state = 'active';
@@ -168,6 +169,17 @@ CREATE TABLE damage (
   found  TEXT    NOT NULL,
   at     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- A walk over all content that hashes it anew and was stopped: where it goes on, and what it came to so far.
+CREATE TABLE scrub (
+  one      INTEGER PRIMARY KEY CHECK (one = 1),
+  begun_at INTEGER NOT NULL,
+  after    BLOB    NOT NULL,            -- digest of the last content that had its turn
+  checked  INTEGER NOT NULL,
+  bytes    INTEGER NOT NULL,
+  damaged  INTEGER NOT NULL,
+  missing  INTEGER NOT NULL
+) STRICT;
 
 -- What the desired state of a release says: whose agents are answered also when the document itself is damaged.
 CREATE TABLE release_target (

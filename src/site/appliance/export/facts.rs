@@ -105,7 +105,7 @@ fn firsts(reached: &Reached, before: Option<&packages::PackageRow>) -> Result<Nu
 /// # Errors
 ///
 /// `E-FORMAT` for what is none.
-pub(super) fn own_head(bytes: &[u8]) -> Result<Head> {
+pub(in crate::appliance) fn own_head(bytes: &[u8]) -> Result<Head> {
     canonical::from_slice(bytes, "the head of an earlier package")
 }
 

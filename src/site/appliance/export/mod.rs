@@ -48,6 +48,7 @@ pub use approve::Approved;
 pub use choose::Wanted;
 pub use deliver::{Delivered, Destination, PipeEnd};
 pub use draft::{DraftRequest, Drafted};
+pub(in crate::appliance) use facts::own_head;
 pub use listed::Listed;
 pub use outbox::ExportLock;
 pub use preview::{Preview, ShowLine};

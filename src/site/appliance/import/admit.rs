@@ -27,7 +27,7 @@ pub(super) struct Admitted {
 /// A bundle of a release that is here.
 pub(super) struct Here {
     pub(super) bundle: SignedBundle,
-    pub(super) release: ReleaseRow,
+    pub(super) release: Box<ReleaseRow>,
     /// The root that vouches for it.
     pub(super) root_version: u64,
 }
@@ -48,12 +48,13 @@ pub(super) enum Admission {
     Already(Here),
 }
 
-/// X0: nobody else imports, a refusal can be recorded, and there is a key and a place for the receipt, which is signed at the very end,
-/// whosever release it is.
+/// X0: nobody else imports, a refusal can be recorded in a log that holds, and there is a key and a place for the receipt, which is signed
+/// at the very end, whosever release it is.
 pub(super) fn begin(appliance: &Appliance) -> Result<ImportLock> {
     let lock = appliance.lock()?;
     look_at_places(appliance).map_err(|error| error.at(Step::X0))?;
     reserve::fill(appliance.folder()).map_err(|error| error.at(Step::X0))?;
+    appliance.verify_seals().map_err(|error| error.at(Step::X0))?;
     appliance.signer().map_err(|error| error.at(Step::X0))?;
     appliance.check_recipient().map_err(|error| error.at(Step::X0))?;
     Ok(lock)
@@ -112,7 +113,7 @@ pub(super) fn admit(
         // No rule of time (X8) concerns what was accepted before.
         return Ok(Admission::Already(Here {
             bundle,
-            release,
+            release: Box::new(release),
             root_version,
         }));
     }

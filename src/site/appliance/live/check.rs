@@ -1,5 +1,5 @@
 //! What the start leaves out, checked in the background: whether every blob of every release is there, index pages and documents of the
-//! live releases, and the structure of the database.
+//! live releases, the seals of the audit log, and the structure of the database.
 //!
 //! Nothing here holds what requests wait for: files are read without a lock, and the database through a connection of its own.
 
@@ -24,6 +24,14 @@ pub(super) fn check(live: &Live, stop: impl Fn() -> bool) {
         check_content(live.appliance(), &stop)
     });
     note(live, "content", |health| &mut health.content, &content.flatten());
+    if stop() {
+        return;
+    }
+    let audit = caught("audit", || {
+        panics::point("audit");
+        live.appliance().verify_seals().map(|_| ())
+    });
+    note(live, "audit", |health| &mut health.audit, &audit.flatten());
     if stop() {
         return;
     }

@@ -29,6 +29,8 @@ pub struct Health {
     pub index: Check,
     /// Whether all blobs of the live releases are there, as far as anybody met damage.
     pub content: Check,
+    /// Seals of the audit log and of what leaves of it: where they do not hold, nothing is imported.
+    pub audit: Check,
 }
 
 impl Health {
@@ -40,6 +42,7 @@ impl Health {
             database: Check::Running,
             index: Check::Running,
             content: Check::Running,
+            audit: Check::Running,
         }
     }
 
@@ -79,7 +82,7 @@ impl Health {
         let Some(found) = found.iter().find(|problem| is_of_database(problem)).cloned() else {
             return;
         };
-        for check in [&mut self.releases, &mut self.index, &mut self.content] {
+        for check in [&mut self.releases, &mut self.index, &mut self.content, &mut self.audit] {
             if let Check::Failed(problems) = check {
                 for problem in problems {
                     problem.remedy.clone_from(&found.remedy);
@@ -110,13 +113,14 @@ impl Health {
     }
 
     /// Returns every check under its stable name.
-    pub fn checks(&self) -> [(&'static str, &Check); 5] {
+    pub fn checks(&self) -> [(&'static str, &Check); 6] {
         [
             ("state", &self.state),
             ("releases", &self.releases),
             ("database", &self.database),
             ("index", &self.index),
             ("content", &self.content),
+            ("audit", &self.audit),
         ]
     }
 

@@ -12,7 +12,7 @@ use crate::domain::{Digest, Hash, Result, limits};
 use crate::package::{Damaged, DamagedWord, Line, Release, ReleaseState, ReleaseWord};
 use crate::store::Store;
 
-/// Writes every release of a trust domain, then the damage of all of them. One whose damage does not fit into the list is left out.
+/// Writes every release of a trust domain that stays, then the damage of all of them. One whose damage does not fit into the list is left out.
 ///
 /// Nothing is hashed: what was met damaged is in the database until it was found whole, and what is gone is found by looking.
 ///
@@ -29,7 +29,8 @@ pub(in super::super) fn releases(
     let mut damaged = BTreeMap::new();
     // Newest first within a scope: what is built on last is listed first.
     for row in release::list(connection)? {
-        if row.scope.domain != domain {
+        // What shall go is not built on.
+        if row.scope.domain != domain || row.leaving.is_some() {
             continue;
         }
         let content = Content::of(connection, store, &row, &damaged)?;

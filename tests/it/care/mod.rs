@@ -1,0 +1,11 @@
+//! Care of the appliance by its commands: the configuration as it is shown and checked, what is let go and what stays, what is hashed anew,
+//! who uses the disk, and the log as people read it.
+
+mod audit;
+mod config;
+mod disk;
+mod gc;
+mod gc_stops;
+mod running;
+mod scrub;
+mod world;
