@@ -37,6 +37,7 @@ def fill(vectors):
     vector_encodings.fill(vectors)
     vector_recipes.fill(vectors)
     vector_deltas.fill(vectors)
+    volumes(vectors)
 
 
 # --- Good ---------------------------------------------------------------------------------------------------------
@@ -516,6 +517,42 @@ def bad_head(vectors):
                 "X9")
     vectors.bad("approvals-33", Recipe().on("approvals", lambda data: canonical({"approvals": [
         {"keyid": f"{n:064x}", "sig": ""} for n in range(33)]})), "33 approvals", "E-LIMIT", "signatures", "X2")
+
+
+# --- Volumes ---------------------------------------------------------------------------------------------------------
+
+def in_two(**head):
+    """Two volumes: the early chunk and a layer, then a layer in two chunks."""
+    content = Content()
+    content.tag(content.manifest((noise("first", 500), bytes(verify.MIB * 3 // 2))), "two")
+    return Recipe(content, **head).in_volumes(2, 2)
+
+
+def volumes(vectors):
+    one, two = in_two().volumes()
+    recipe = in_two()
+    vectors.add("sets/in-order", recipe, "two volumes, the first one first", {"verdict": "good"}, others=[two])
+    vectors.add("sets/from-the-end", two, "two volumes, the second one first", {"verdict": "good"}, others=[one], pins=[chain_file(recipe.first)])
+    other = in_two(sequence=8).volumes()[1]
+
+    def bad(name, recipe, says, code="volumes", kind="E-FORMAT", step="X5", **more):
+        if isinstance(recipe, Recipe):
+            recipe.twin = "one-image"
+        vectors.bad(name, recipe, says, kind, code, step, **more)
+
+    bad("volumes-missing", in_two(), "the first of two volumes", kind="E-INCOMPLETE", step="X11")
+    bad("volumes-alone", two, "the second of two volumes", kind="E-INCOMPLETE", step="X11")
+    bad("volumes-unsaid", in_two().on("head", lambda head: {**head, "requires": []}), "two volumes, and readers need not know")
+    bad("volumes-idle", Recipe(requires=["volumes-1"], reader="0.2.0"), "one volume, and readers must know several")
+    bad("volumes-empty", in_two().on("head", lambda head: {**head, "volumes": [4, 0]}), "a volume of several without a chunk")
+    bad("volumes-257", in_two().on("head", lambda head: {**head, "volumes": [1] * 257}), "257 volumes", kind="E-LIMIT")
+    bad("volumes-lines", in_two().on("first", lambda text: text.replace(b"1/2", b"2/2")), "entry 00 says another volume", code="format-lines")
+    damaged = bytearray(one)
+    damaged[-1024 - 512 + 10] ^= 1
+    bad("volumes-damaged", bytes(damaged), "a volume whose chunk is damaged", code="stored-hash", kind="E-INTEGRITY", step="X11")
+    vectors.add("sets/other-set", one, "volumes of two bundles", {"verdict": "refused", "class": "E-FORMAT", "code": "volumes", "step": "X2"}, others=[other])
+    vectors.add("sets/twice", one, "one volume under two names", {"verdict": "refused", "class": "E-FORMAT", "code": "volumes", "step": "X5"},
+                others=[one, two])
 
 
 # --- Acknowledgement ----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Ui;
 use super::file_kind::Door;
-use crate::bundle::{Blob, Graph, Index, OpenedBundle, Sink, TakenBlobs};
+use crate::bundle::{Blob, Graph, Index, Sink, TakenBlobs};
 use crate::crypto::Chain;
 use crate::domain::{Digest, Hash, Result};
 use crate::encoding::{Base, BasePlains};
@@ -58,7 +58,7 @@ impl BaseFiles {
     /// What a bundle of the same vendor carries.
     fn of_bundle(&mut self, path: &Path, wanted: &BTreeMap<Digest, u64>, chain: &Chain, ui: &mut Ui) -> Result<()> {
         let source = media::open(path, None)?;
-        let opened = OpenedBundle::open(source.input).map_err(|error| Door::BUNDLE.told(error, path))?;
+        let opened = source.into_bundle().map_err(|error| Door::BUNDLE.told(error, path))?;
         let bundle = opened.verify_as_made(chain)?.read_index(|_, _| Ok(()))?;
         let total = bundle.total_bytes();
         let is_wanted = |blob: &Blob| wanted.contains_key(&blob.digest);

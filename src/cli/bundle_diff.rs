@@ -71,7 +71,7 @@ pub(super) fn run(args: &DiffArgs, ui: &mut Ui) -> Result<()> {
             signatures: &[],
             at: args.at,
         };
-        let (bundle, _) = open_judged(path, by, ui)?;
+        let (bundle, _) = open_judged(&[path.to_owned()], by, ui)?;
         let index = bundle.index();
         Ok(Side {
             head: bundle.head().clone(),

@@ -12,7 +12,7 @@ use super::Ui;
 use super::bundle_opening::{By, open_judged};
 use super::file_kind::Door;
 use super::ui::{bytes, escape, not_written};
-use crate::bundle::{Index, OpenedBundle, VerifiedBundle};
+use crate::bundle::{Index, VerifiedBundle};
 use crate::crypto::Chain;
 use crate::domain::{Class, Digest, Error, Hash, Result, Timestamp, counted};
 use crate::extract::{Filled, WorkFolder, archive_bytes, check_free, write_archive};
@@ -93,7 +93,7 @@ pub(super) fn run(args: &ExtractArgs, ui: &mut Ui) -> Result<()> {
         signatures: &args.signatures,
         at: args.at,
     };
-    let (bundle, chain) = open_judged(&args.file, by, ui)?;
+    let (bundle, chain) = open_judged(std::slice::from_ref(&args.file), by, ui)?;
     let head_digest = bundle.head_digest();
     let place = output.work_folder(&args.work, head_digest);
     let bases = Bases::read(&args.base, &chain)?;
@@ -306,7 +306,7 @@ impl<'a> Bases<'a> {
 
 fn open_base(path: &Path, chain: &Chain) -> Result<VerifiedBundle> {
     let source = media::open(path, None)?;
-    let opened = OpenedBundle::open(source.input).map_err(|error| Door::BUNDLE.told(error, path))?;
+    let opened = source.into_bundle().map_err(|error| Door::BUNDLE.told(error, path))?;
     opened.verify_as_made(chain)?.read_index(|_, _| Ok(()))
 }
 

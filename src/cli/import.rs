@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use super::file_kind::Door;
+use super::bundle_opening::told;
 use super::removal_plan::ReleasePlan;
 use super::scope_names::ScopeNames;
 use super::state_folder::StateArgs;
@@ -30,8 +30,10 @@ use crate::media;
     after_help = "Examples:\n  airlock import /media/usb\n  airlock import release-7.airlock --dry-run\n  diode-receive | airlock import -"
 )]
 pub(super) struct ImportArgs {
-    /// Bundle file, folder with exactly one bundle in it, named pipe, or - for standard input
-    source: PathBuf,
+    /// Bundle file, folder with exactly one bundle or its volumes in it, named pipe, or - for standard input; or volumes one by one, in any
+    /// order: what came of them is kept, and the one that is missing is asked for
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<PathBuf>,
     /// Run every check and keep nothing but an audit row
     #[arg(long)]
     dry_run: bool,
@@ -73,7 +75,7 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
         confirmed_date: args.date,
         signatures,
     };
-    let open = || media::open(&args.source, Some(Duration::from_secs(args.stall_secs)));
+    let open = || media::open_all(&args.sources, Some(Duration::from_secs(args.stall_secs)));
     // Whatever a bundle may do to this process, it opens no connection and starts no program.
     crate::confine::no_network()?;
     let now = targets_now(&appliance);
@@ -89,7 +91,7 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
             Event::Rebuilding { done, total } => ui.progress("rebuilding", done, total),
             Event::Progress { done, total } => ui.progress("import", done, total),
         })
-        .map_err(|error| Door::BUNDLE.told(error, &args.source))?;
+        .map_err(|error| told(error, &args.sources))?;
     for warning in &imported.warnings {
         ui.warn(warning);
     }

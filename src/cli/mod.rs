@@ -156,6 +156,7 @@ mod vendor_ledger;
 mod vendor_release;
 #[cfg(feature = "vendor")]
 mod vendor_trust;
+mod volume_view;
 #[cfg(feature = "site")]
 mod waiting_view;
 #[cfg(feature = "vendor")]

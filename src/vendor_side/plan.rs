@@ -105,6 +105,8 @@ pub struct Plan {
     pub needed_bytes: u64,
     /// More bytes than this the bundle will not have.
     pub largest_bytes: u64,
+    /// How many volumes it has at most; nothing where it is to be one file.
+    pub most_volumes: Option<usize>,
     /// What targets shall run; nothing when the release does not speak of targets.
     pub desired: Option<DesiredState>,
     /// The number of the acknowledgement that it takes along.
@@ -322,6 +324,10 @@ pub(super) fn lay_out(
         .documents
         .extend(documents.map(|document| (DocumentType::Secrets, document)));
     let layout = BundleLayout::on_base(&release, &content, &base.held, chain, Packing::default())?;
+    let layout = match overrides.volume_bytes {
+        Some(bytes) => layout.in_volumes(bytes)?,
+        None => layout,
+    };
     let cache = build.overrides.encode.cache.then(|| workspace.folder());
     let (far_bytes, kept_bytes) = collection.sources.far_bytes(&base.held, cache);
     let plan = Plan {
@@ -338,6 +344,7 @@ pub(super) fn lay_out(
         needs: layout.needs().len() as u64,
         needed_bytes: layout.needs().iter().map(|need| need.size).fold(0, u64::saturating_add),
         largest_bytes: layout.largest_size(),
+        most_volumes: layout.most_volumes(),
         desired: fleet.desired,
         acknowledgement: answer.number(),
         sealed: sealed_to,

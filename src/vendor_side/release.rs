@@ -53,6 +53,8 @@ pub struct Overrides {
     pub strict: bool,
     /// `--base-max-age`, in seconds: how old what a site said last may be for a bundle to build on it.
     pub base_max_age: Option<i64>,
+    /// `--volume-size`: most bytes of a file of the bundle.
+    pub volume_bytes: Option<u64>,
     /// `--encodings`, `--level`, `--no-cache`: how layers are made to travel smaller.
     pub encode: EncodeOptions,
 }

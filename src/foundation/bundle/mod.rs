@@ -28,6 +28,7 @@ mod emulators;
 mod feature;
 mod graph;
 mod head;
+mod incomplete;
 mod index;
 mod index_lines;
 mod index_reader;
@@ -43,6 +44,8 @@ mod sealed;
 mod substitution;
 mod taken;
 mod trust_links;
+mod volume_set;
+mod volumes;
 mod writer;
 
 #[cfg(test)]
@@ -68,4 +71,5 @@ pub use restoring::{Verdict, restores};
 pub use sealed::sealed_for;
 pub use substitution::{SecretForm, Substitution, secret_place, secret_places};
 pub use taken::TakenBlobs;
+pub use volumes::VolumesOut;
 pub use writer::UnsignedBundle;

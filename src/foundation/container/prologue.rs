@@ -80,6 +80,11 @@ impl Prologue {
         }
     }
 
+    /// Whether the entries that nobody signed, 01, 02 and 04, are byte for byte those of another.
+    pub(crate) fn adds_nothing_to(&self, other: &Self) -> bool {
+        (&self.signatures, &self.trust, &self.approvals) == (&other.signatures, &other.trust, &other.approvals)
+    }
+
     /// Returns entry 00.
     pub(crate) fn format(&self) -> &[u8] {
         &self.format

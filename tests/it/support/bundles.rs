@@ -1,10 +1,12 @@
 //! Bundles made in memory, signed by a vendor of the tests.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read, Write};
 
 use airlock::bundle::desired::DesiredState;
-use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Feature, Packing, ReleaseStatement, TagLine, Travels};
+use airlock::bundle::{
+    BlobSource, BundleContent, BundleLayout, Feature, Packing, ReleaseStatement, TagLine, Travels, VolumesOut,
+};
 use airlock::crypto::{Chain, Envelope, PayloadType, RootDocument, SigningKey};
 use airlock::domain::{Audience, Class, Digest, DocumentType, Error, Result, SiteId, Version, oci};
 
@@ -61,6 +63,26 @@ impl BlobSource for Travelling {
         let form = self.forms[of].clone();
         let name = digest(&form);
         Ok((Box::new(Cursor::new(form)), name))
+    }
+}
+
+/// Volumes in memory.
+struct Volumes(Vec<Vec<u8>>);
+
+impl Write for Volumes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.last_mut().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl VolumesOut for Volumes {
+    fn next_volume(&mut self) -> Result<()> {
+        self.0.push(Vec::new());
+        Ok(())
     }
 }
 
@@ -194,6 +216,49 @@ impl Vendor {
             manifest,
             layers: digests,
         }
+    }
+
+    /// As [`Vendor::bundle`], in volumes of at most so many bytes, with layers encoded where `travels` gives a form; what it returns besides
+    /// has no bytes of its own.
+    pub(crate) fn volumes(
+        &self,
+        sequence: u64,
+        layers: &[Vec<u8>],
+        most: u64,
+        travels: fn(&[u8]) -> Option<Vec<u8>>,
+    ) -> (Made, Vec<Vec<u8>>) {
+        let (content, blobs, manifest, digests) = image(sequence, layers);
+        let (mut forms, mut stated) = (BTreeMap::new(), BTreeMap::new());
+        for (name, layer) in digests.iter().zip(layers) {
+            if let Some(form) = travels(layer) {
+                let travelled = Travels {
+                    size: form.len() as u64,
+                    encoding: Encoding::Plain,
+                    bases: Vec::new(),
+                };
+                stated.insert(*name, travelled);
+                forms.insert(*name, form);
+            }
+        }
+        let plan = BundleLayout::new(
+            &statement(("crm", "stable"), sequence),
+            &content,
+            &self.chain,
+            SMALL_CHUNKS,
+        );
+        let plan = plan.unwrap().encoded(&stated).unwrap().in_volumes(most).unwrap();
+        let mut out = Volumes(vec![Vec::new()]);
+        let source = Travelling { blobs, forms };
+        let unsigned = plan.write_volumes(content, &source, &mut out, |_| ()).unwrap();
+        let signatures = [unsigned.sign(&self.key)];
+        let prologues = (1..).map(|volume| unsigned.prologue_of(volume, &signatures).unwrap());
+        let volumes = prologues.zip(out.0).map(|(head, payload)| [head, payload].concat());
+        let made = Made {
+            bytes: Vec::new(),
+            manifest,
+            layers: digests,
+        };
+        (made, volumes.collect())
     }
 
     /// Makes the bundle of a release with targets. The image stands in every repository that a desired state of the tests names

@@ -29,5 +29,6 @@ mod sealed_secrets;
 mod secret_texts;
 mod secrets;
 mod signing;
+mod volumes;
 mod walls;
 pub(crate) mod whole_applications;

@@ -45,6 +45,9 @@ pub(super) fn rehearse(
     needs::check(appliance, head.domain, (&needed, &copied_from), true, events).map_err(|error| error.at(Step::X10))?;
     room::check(appliance, &bundle, 0).map_err(|error| error.at(Step::X10))?;
     let total = bundle.total_bytes();
+    if !bundle.missing_volumes().is_empty() {
+        return Err(bundle.incomplete(|done| events(Event::Progress { done, total })));
+    }
     let mut hidden = Hidden::default();
     let mut sink = CheckingSink {
         appliance,

@@ -55,7 +55,7 @@ fn run(
     for skipped in &source.skipped {
         events(Event::Note(format!("passed over {skipped}")));
     }
-    let admitted = match admit::admit(appliance, source.input, options, started, judged, events)? {
+    let admitted = match admit::admit(appliance, source, options, started, judged, events)? {
         Admission::New(admitted) => admitted,
         Admission::Already(here) => return again(appliance, here, options, started, events),
     };

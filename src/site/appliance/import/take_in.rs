@@ -8,7 +8,7 @@ use super::admit::Admitted;
 use super::claims::{Claimed, Incoming, SecretDocuments};
 use super::event::Event;
 use super::outcome::Needed;
-use super::{bases, claims, needs, room};
+use super::{bases, claims, needs, room, volumes};
 use crate::appliance::secret::Readiness;
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, Graph, Head, Need, SignedBundle, Sink};
@@ -90,7 +90,7 @@ fn fill(
     stored: &mut Vec<Digest>,
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<StoredContent> {
-    let bundle = bundle.read_index(|hash, page| {
+    let mut bundle = bundle.read_index(|hash, page| {
         stored.push(Digest(hash));
         staging.put(&Digest(hash), page)
     })?;
@@ -107,6 +107,7 @@ fn fill(
     let carried = bundle.index().blobs().iter().map(|blob| (blob.digest, blob.size));
     let mut blobs: Vec<(Digest, u64)> = carried.collect();
     stored.extend(blobs.iter().map(|(digest, _)| *digest));
+    volumes::gather(appliance, &mut bundle, staging, events)?;
     let done = staging.chunks_done();
     if done > 0 {
         events(Event::Note(format!("going on after chunk {done} of {chunks}")));
