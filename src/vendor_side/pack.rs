@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bundle::{BlobSource, BundleContent, BundleLayout, Head, UnsignedBundle};
 use crate::crypto::Signature;
-use crate::domain::{Error, Hash, Result};
+use crate::domain::{Class, Error, Hash, Result};
 use crate::media::{BundleFile, UncachedFile, VolumeFiles};
 
 /// Where a bundle goes.
@@ -75,51 +75,9 @@ pub fn pack(
     let total = layout.travel_bytes();
     match destination {
         Destination::File(path) if layout.most_volumes().is_some() => {
-            let mut files = VolumeFiles::create(path, layout.payload_offset())?;
-            let mut bundle = layout.write_volumes(content, source, &mut files, |done| {
-                events(PackEvent::Packing(done, total));
-            })?;
-            let signatures = sign(&bundle)?;
-            let volumes = 1..=bundle.volumes();
-            let prologues = volumes.map(|volume| bundle.prologue_of(volume, &signatures));
-            let prologues = prologues.collect::<Result<Vec<_>>>()?;
-            bundle.forget_content();
-            let mut written = Vec::with_capacity(prologues.len());
-            for (volume, prologue) in (1..).zip(&prologues) {
-                let path = files.seal(volume, prologue)?;
-                written.push((path.to_owned(), size_of(path)?));
-            }
-            let bytes = written.iter().map(|(_, size)| *size).fold(0, u64::saturating_add);
-            let (mut direct, mut before) = (true, 0_u64);
-            for ((volume, prologue), (path, size)) in (1..).zip(&prologues).zip(written) {
-                let file = UncachedFile::open(&path)?;
-                direct &= file.is_direct();
-                bundle.read_back_of(volume, prologue, Box::new(file), |done| {
-                    events(PackEvent::ReadingBack(before.saturating_add(done), bytes));
-                })?;
-                before = before.saturating_add(size);
-            }
-            let named = files.publish()?;
-            Ok(packed(&bundle, &signatures, bytes, named, Some(direct)))
+            to_volumes(layout, content, source, path, sign, events).map_err(|error| began(error, path))
         }
-        Destination::File(path) => {
-            let mut file = BundleFile::create(path, layout.payload_offset())?;
-            let mut bundle = layout.write_payload(content, source, &mut file, |done| {
-                events(PackEvent::Packing(done, total));
-            })?;
-            let signatures = sign(&bundle)?;
-            let prologue = bundle.prologue(&signatures)?;
-            bundle.forget_content();
-            file.seal(&prologue)?;
-            let bytes = size_of(file.partial_path())?;
-            let written = UncachedFile::open(file.partial_path())?;
-            let direct = written.is_direct();
-            bundle.read_back(&prologue, Box::new(written), |done| {
-                events(PackEvent::ReadingBack(done, bytes));
-            })?;
-            file.publish()?;
-            Ok(packed(&bundle, &signatures, bytes, vec![path.to_owned()], Some(direct)))
-        }
+        Destination::File(path) => to_file(layout, content, source, path, sign, events).map_err(|error| began(error, path)),
         Destination::Pipe { out, work } => {
             let mut spool = unnamed_file(work)?;
             let bundle = layout.write_payload(content, source, &mut spool, |done| {
@@ -137,6 +95,82 @@ pub fn pack(
             Ok(packed(&bundle, &signatures, bytes, Vec::new(), None))
         }
     }
+}
+
+fn to_file(
+    layout: BundleLayout,
+    content: BundleContent,
+    source: &dyn BlobSource,
+    path: &Path,
+    sign: &mut dyn FnMut(&UnsignedBundle) -> Result<Vec<Signature>>,
+    events: &mut dyn FnMut(PackEvent),
+) -> Result<Packed> {
+    let total = layout.travel_bytes();
+    let mut file = BundleFile::create(path, layout.payload_offset())?;
+    let mut bundle = layout.write_payload(content, source, &mut file, |done| {
+        events(PackEvent::Packing(done, total));
+    })?;
+    let signatures = sign(&bundle)?;
+    let prologue = bundle.prologue(&signatures)?;
+    bundle.forget_content();
+    file.seal(&prologue)?;
+    let bytes = size_of(file.partial_path())?;
+    let written = UncachedFile::open(file.partial_path())?;
+    let direct = written.is_direct();
+    bundle.read_back(&prologue, Box::new(written), |done| {
+        events(PackEvent::ReadingBack(done, bytes));
+    })?;
+    file.publish()?;
+    Ok(packed(&bundle, &signatures, bytes, vec![path.to_owned()], Some(direct)))
+}
+
+fn to_volumes(
+    layout: BundleLayout,
+    content: BundleContent,
+    source: &dyn BlobSource,
+    path: &Path,
+    sign: &mut dyn FnMut(&UnsignedBundle) -> Result<Vec<Signature>>,
+    events: &mut dyn FnMut(PackEvent),
+) -> Result<Packed> {
+    let total = layout.travel_bytes();
+    let mut files = VolumeFiles::create(path, layout.payload_offset())?;
+    let mut bundle = layout.write_volumes(content, source, &mut files, |done| {
+        events(PackEvent::Packing(done, total));
+    })?;
+    let signatures = sign(&bundle)?;
+    let volumes = 1..=bundle.volumes();
+    let prologues = volumes.map(|volume| bundle.prologue_of(volume, &signatures));
+    let prologues = prologues.collect::<Result<Vec<_>>>()?;
+    bundle.forget_content();
+    let mut written = Vec::with_capacity(prologues.len());
+    for (volume, prologue) in (1..).zip(&prologues) {
+        let path = files.seal(volume, prologue)?;
+        written.push((path.to_owned(), size_of(path)?));
+    }
+    let bytes = written.iter().map(|(_, size)| *size).fold(0, u64::saturating_add);
+    let (mut direct, mut before) = (true, 0_u64);
+    for ((volume, prologue), (path, size)) in (1..).zip(&prologues).zip(written) {
+        let file = UncachedFile::open(&path)?;
+        direct &= file.is_direct();
+        bundle.read_back_of(volume, prologue, Box::new(file), |done| {
+            events(PackEvent::ReadingBack(before.saturating_add(done), bytes));
+        })?;
+        before = before.saturating_add(size);
+    }
+    let named = files.publish()?;
+    Ok(packed(&bundle, &signatures, bytes, named, Some(direct)))
+}
+
+/// Says of a medium without room what is left there: nothing, for no part of a bundle is of use to a next run.
+fn began(error: Error, path: &Path) -> Error {
+    if error.class() != Class::Space {
+        return error;
+    }
+    let found = format!("{} was begun and could not be finished: {}", path.display(), error.found());
+    Error::new(Class::Space, "no-space", found)
+        .expected("room for the whole bundle")
+        .remedy("free space there, or name another place with -o; nothing of it is left, and the next run writes it anew")
+        .with_source(error)
 }
 
 fn packed(

@@ -97,6 +97,11 @@ impl OpenedBundle {
         claimed_volume(self.prologue.format()).unwrap_or((1, 1))
     }
 
+    /// Returns the hash of everything before the index, for telling files apart.
+    pub fn prologue_digest(&self) -> Hash {
+        self.prologue.digest()
+    }
+
     /// Adds signatures that were kept in a file of their own.
     #[must_use]
     pub fn with_signatures(mut self, detached: Vec<Signature>) -> Self {

@@ -362,11 +362,12 @@ impl Source {
                 "check that it is the right file, or copy the {noun} again; nothing of it was kept"
             ));
         }
-        Error::new(
-            class,
-            "truncated",
-            format!("the {noun} ends after {} bytes", self.position),
-        )
+        // Over several volumes that is a number of no file.
+        let found = match self.set {
+            Some(_) => format!("the {noun} ends too early"),
+            None => format!("the {noun} ends after {} bytes", self.position),
+        };
+        Error::new(class, "truncated", found)
         .expected(format!("the whole {noun}"))
         .remedy(format!("copy it again, and try again{}", self.kept()))
     }

@@ -34,12 +34,12 @@ impl VolumeTable {
         before.count().saturating_add(1)
     }
 
-    /// Returns what people call a volume: `noun` where there is only one.
+    /// Returns what people call the file of a volume: `noun` where there is only one.
     pub(crate) fn noun(&self, noun: &str, volume: usize) -> String {
         if self.count() == 1 {
             noun.to_owned()
         } else {
-            format!("volume {volume} of {}", self.count())
+            format!("file of volume {volume} of {}", self.count())
         }
     }
 }
@@ -62,7 +62,7 @@ mod tests {
         assert_eq!([1, 2, 3].map(|volume| table.chunks(volume)), [(1, 3), (4, 4), (5, 6)]);
         assert_eq!([1, 3, 4, 5, 6].map(|chunk| table.volume_of(chunk)), [1, 1, 2, 3, 3]);
         assert_eq!(VolumeTable::new(&[0]).chunks(1), (0, 0));
-        assert_eq!(table.noun("bundle", 2), "volume 2 of 3");
+        assert_eq!(table.noun("bundle", 2), "file of volume 2 of 3");
         assert_eq!(VolumeTable::new(&[3]).noun("bundle", 1), "bundle");
     }
 }

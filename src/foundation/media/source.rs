@@ -93,6 +93,13 @@ fn open_files(paths: &[PathBuf]) -> Result<BundleSource> {
             FileType::RegularFile => {
                 let own = looked.real_path().map_err(failed)?;
                 let fd = looked.open().map_err(failed)?;
+                if !begins_like_a_bundle(&fd) || is_status_package(&fd) {
+                    return Err(
+                        Error::new(Class::Format, "source", format!("{} is no bundle", path.display()))
+                            .expected("volumes of one bundle, where several files are named")
+                            .remedy("name the volumes of one set"),
+                    );
+                }
                 candidates.push(Candidate {
                     fd,
                     path: path.clone(),

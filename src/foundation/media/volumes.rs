@@ -1,6 +1,8 @@
 //! Which of several bundle files belong together: volumes of one set, in any order, each once.
 //!
-//! What they say of themselves is looked at, to choose and to name; whoever reads the set holds it against the signed head.
+//! What they say of themselves is looked at, to choose and to name; whoever reads the set holds it against the signed head. Of two files of
+//! one number that have the same size and the same bytes before the index, the first is read and the other is not: whether the chunks are
+//! those that were signed is found where they are read.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -23,6 +25,8 @@ struct Claim {
     volume: usize,
     count: usize,
     size: u64,
+    /// Of everything before the index.
+    prologue: Hash,
 }
 
 impl Candidate {
@@ -38,6 +42,7 @@ impl Candidate {
         let (volume, count) = opened.claimed_volume();
         Ok(Claim {
             head: opened.head_digest(),
+            prologue: opened.prologue_digest(),
             volume,
             count,
             size,
@@ -61,13 +66,16 @@ pub(super) const CANDIDATES: usize = 2 * limits::VOLUMES;
 pub(super) fn gather(mut candidates: Vec<Candidate>, place: &str, mut skipped: Vec<String>) -> Result<BundleSource> {
     candidates.sort_by(|a, b| a.path.cmp(&b.path));
     let several = several(place, &candidates);
+    let claims: Vec<Result<Claim>> = candidates.iter().map(Candidate::claim).collect();
+    if !claims.iter().flatten().any(|claim| claim.count > 1) {
+        return Err(several);
+    }
     let mut chosen: Vec<(Candidate, Claim)> = Vec::with_capacity(candidates.len());
-    for candidate in candidates {
-        let claim = match candidate.claim() {
-            Ok(claim) if claim.count > 1 => claim,
-            Ok(_) => return Err(several),
-            Err(error) => return Err(several.with_source(error)),
-        };
+    for (candidate, claim) in candidates.into_iter().zip(claims) {
+        let claim = claim.map_err(|error| error.context(&format!("{:?}", candidate.name())))?;
+        if claim.count < 2 {
+            return Err(several);
+        }
         if let Some((first, known)) = chosen.first()
             && known.head != claim.head
         {
@@ -85,7 +93,7 @@ pub(super) fn gather(mut candidates: Vec<Candidate>, place: &str, mut skipped: V
             .remedy("name the volumes of one set"));
         }
         match chosen.iter().find(|(_, known)| known.volume == claim.volume) {
-            Some((same, known)) if known.size == claim.size => {
+            Some((same, known)) if (known.size, known.prologue) == (claim.size, claim.prologue) => {
                 skipped.push(format!(
                     "{}: volume {} once more, which is {}",
                     candidate.name(),
@@ -93,17 +101,16 @@ pub(super) fn gather(mut candidates: Vec<Candidate>, place: &str, mut skipped: V
                     same.name()
                 ));
             }
-            Some((other, known)) => {
+            Some((other, _)) => {
                 return Err(Error::new(
                     Class::Format,
                     "volumes",
                     format!(
-                        "{:?} and {:?} are both volume {}, of {} and {} bytes",
+                        "{:?} and {:?} are both volume {} of {}, and differ",
                         other.name(),
                         candidate.name(),
                         claim.volume,
-                        known.size,
-                        claim.size
+                        claim.count
                     ),
                 )
                 .expected("the same file under two names, or one")

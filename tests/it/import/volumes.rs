@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::appliance::{
     self, AIRLOCK, Appliance, Ended, audit_actions, check, import_command, incoming, read, write,
 };
-use crate::support::bundles::{Made, Vendor};
+use crate::support::bundles::{Made, SMALL_CHUNKS, Vendor};
 use crate::support::site::noise;
 use crate::support::travel;
 
@@ -219,28 +219,96 @@ fn volumes_that_are_damaged_of_another_set_or_two_of_one_number_are_named() {
     assert_eq!(refused.remedy(), "copy volume 2 again, and name that one alone");
     fs::remove_file(&short).unwrap();
     assert_eq!(incoming(&set.site.path()), Vec::<String>::new());
-    // Damaged: the one to copy again is named, and the set is whole with it.
-    let mut damaged = second.clone();
-    let at = damaged.len() - 4000;
-    damaged[at] ^= 1;
-    write(&set.files[1], &damaged);
-    let refused = set.import(&[1, 2, 3]);
-    refused.assert_refused("E-INTEGRITY", "stored-hash", "X11");
+    // Two of one number, of one size, one of which lost its signatures.
+    let unsigned = set.folder.path().join("unsigned.airlock");
+    let mut bytes = second.clone();
+    let at = bytes.windows(5).position(|part| part == b"\"sig\"").unwrap();
+    bytes[at + 8] ^= 1;
+    write(&unsigned, &bytes);
+    let refused = set.import_files(&[&set.files[0], &set.files[1], &unsigned], &[]);
+    refused.assert_refused("E-FORMAT", "volumes", "X1");
     assert!(
-        refused.remedy().starts_with("copy the volume 2 of 3 again"),
+        refused.stderr.contains("are both volume 2 of 3, and differ"),
         "{}",
-        refused.remedy()
+        refused.stderr
     );
-    let refused = set.import(&[2]);
-    refused.assert_refused("E-INTEGRITY", "stored-hash", "X11");
-    assert_eq!(check(&set.site.path(), &[&set.made]), 0);
-    // A medium that ends early keeps what came.
-    write(&set.files[1], &second[..second.len() - 300_000]);
+    // What is no bundle at all is named, and so is one that is damaged before its head.
+    let refused = set.import_files(&[&set.files[0], Path::new(AIRLOCK)], &[]);
+    refused.assert_refused("E-FORMAT", "source", "X1");
+    assert!(refused.stderr.contains("airlock is no bundle"), "{}", refused.stderr);
+    bytes[100] ^= 1;
+    write(&unsigned, &bytes);
+    let refused = set.import_files(&[&set.files[0], &unsigned], &[]);
+    refused.assert_refused("E-FORMAT", "header", "X2");
+    assert!(refused.stderr.contains("unsigned.airlock"), "{}", refused.stderr);
+    assert_eq!(incoming(&set.site.path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_damaged_volume_is_copied_again_and_what_the_others_brought_stays() {
+    let flipped = |bytes: &[u8], at: usize| {
+        let mut damaged = bytes.to_vec();
+        damaged[at] ^= 1;
+        damaged
+    };
+    let set = Set::new();
+    let second = read(&set.files[1]);
+    let end = second.len();
+    // A chunk, a header, padding behind the chunks, the end, and bytes behind that.
+    let header = second.windows(17).position(|part| part == b"chunks/0000000003").unwrap();
+    for (bytes, class, code) in [
+        (flipped(&second, end - 4000), "E-INTEGRITY", "stored-hash"),
+        (flipped(&second, header + 100), "E-FORMAT", "header"),
+        (flipped(&second, end - 1), "E-FORMAT", "end"),
+        ([&second[..], b"x"].concat(), "E-FORMAT", "trailing-data"),
+    ] {
+        let set = Set::new();
+        write(&set.files[1], &bytes);
+        let refused = set.import_files(&[set.folder.path()], &[]);
+        refused.assert_refused(class, code, "X11");
+        assert!(
+            refused.remedy().starts_with("copy the file of volume 2 of 3 again"),
+            "{}",
+            refused.remedy()
+        );
+        assert_eq!(check(&set.site.path(), &[&set.made]), 0);
+        // What volume 1 brought is here: it is asked for no more.
+        write(&set.files[1], &second);
+        set.waits_for(&set.import(&[2]), 3);
+        set.arrives(&set.import(&[3]));
+    }
+    // One that comes before its turn keeps what is here, too.
+    let third = read(&set.files[2]);
+    write(&set.files[2], &flipped(&third, third.len() - 4000));
     set.waits_for(&set.import(&[1]), 2);
-    set.import(&[2]).assert_refused("E-INCOMPLETE", "truncated", "X11");
+    set.import(&[3]).assert_refused("E-INTEGRITY", "stored-hash", "X11");
+    assert_eq!(set.kept(), [""; 0]);
+    write(&set.files[2], &third);
+    set.waits_for(&set.import(&[3]), 2);
+    // A medium that ends early keeps what came.
+    write(&set.files[1], &second[..end - 300_000]);
+    let refused = set.import(&[2]);
+    refused.assert_refused("E-INCOMPLETE", "truncated", "X11");
+    assert!(
+        refused.stderr.contains("the file of volume 2 of 3 ends too early"),
+        "{}",
+        refused.stderr
+    );
     write(&set.files[1], &second);
-    set.waits_for(&set.import(&[2]), 3);
-    set.arrives(&set.import(&[3]));
+    set.arrives(&set.import(&[2]));
+}
+
+#[test]
+fn a_bundle_in_one_file_that_is_damaged_leaves_nothing() {
+    let (vendor, folder) = (Vendor::new(), appliance::scratch());
+    let site = Appliance::init(&vendor);
+    let mut bytes = vendor.bundle(1, &layers(), SMALL_CHUNKS).bytes;
+    let at = bytes.len() - 4000;
+    bytes[at] ^= 1;
+    let file = folder.path().join("crm-1.airlock");
+    write(&file, &bytes);
+    site.import(&file).assert_refused("E-INTEGRITY", "stored-hash", "X11");
+    assert_eq!(incoming(&site.path()), Vec::<String>::new());
 }
 
 /// Runs the program without a state; returns how it ended.

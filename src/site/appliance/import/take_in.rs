@@ -12,7 +12,7 @@ use super::{bases, claims, needs, room, volumes};
 use crate::appliance::secret::Readiness;
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, Graph, Head, Need, SignedBundle, Sink};
-use crate::container::ContentStore;
+use crate::container::{ContentStore, is_copy_damage};
 use crate::crypto::Chain;
 use crate::db::site::release;
 use crate::db::site::targets::TargetSet;
@@ -59,6 +59,7 @@ pub(super) fn take_in(appliance: &Appliance, admitted: Admitted, events: &mut dy
     } = admitted;
     let head_digest = bundle.head_digest();
     let head = bundle.head().clone();
+    let volumes = head.volumes.len();
     let (head_bytes, signatures) = (bundle.head_bytes().to_vec(), bundle.signatures_bytes());
     let mut staging = Staging::open(&appliance.store, head_digest).map_err(|error| error.at(Step::X9a))?;
     let mut stored: Vec<Digest> = Vec::new();
@@ -74,7 +75,7 @@ pub(super) fn take_in(appliance: &Appliance, admitted: Admitted, events: &mut dy
             started,
             goes_live,
         }),
-        Err(error) if error.class().keeps_incoming() => Err(error),
+        Err(error) if is_kept(&error, volumes) => Err(error),
         Err(error) => Err(match clear(appliance, staging, &stored) {
             Ok(()) => error,
             Err(left) => error.and_then(&left),
@@ -114,6 +115,7 @@ fn fill(
     }
     let total = bundle.total_bytes();
     let head = bundle.head().clone();
+    let volumes = head.volumes.len();
     let mut sink = StoringSink {
         appliance,
         documents: SecretDocuments::of(&head),
@@ -142,7 +144,7 @@ fn fill(
     if finished
         .as_ref()
         .err()
-        .is_none_or(|error| matches!(error.class(), Class::Io | Class::Incomplete))
+        .is_none_or(|error| error.class() != Class::Space && is_kept(error, volumes))
     {
         // What was verified is kept for the next try; the first error is the one to report.
         let kept = staging.keep(chunks).map_err(|error| error.at(Step::X11));
@@ -169,6 +171,12 @@ fn fill(
         midstates,
         resumed_bytes,
     })
+}
+
+/// Whether what came before a refusal waits for the next try: of a bundle in several volumes also where one of them is damaged, for the
+/// others were good, and may be out of reach by now.
+fn is_kept(error: &Error, volumes: usize) -> bool {
+    error.class().keeps_incoming() || (volumes > 1 && is_copy_damage(error))
 }
 
 /// Makes sure that every blob is there, which after a resumed try no single reading has seen.
