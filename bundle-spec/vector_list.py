@@ -66,6 +66,7 @@ def good(vectors):
     untyped = Content()
     untyped.tag(untyped.manifest((noise("u", 99),), stated=False), "untyped")
     vectors.good("no-media-type", Recipe(untyped), "a manifest that does not state its media type")
+    vectors.good("plain-file", Recipe(plain_file()), "a plain file, under the name of its own domain, product and channel")
     free = Content()
     free.tag(free.manifest((noise("free", 99),), artifactType="application/vnd.example", annotations={"Layers": "1", "digest": "x"}, later={
         "of": [1.5, -0.0, 1e99, None, True, "\U0001f600"]}, subject=None), "free")
@@ -106,6 +107,18 @@ def good(vectors):
         key("stranger").signature("application/vnd.airlock.site-approval.v1+json", b"{}")]})),
         "an approval by a key that no site role names", make=False)
     vectors.good("already", again, "exactly what the site has", verdict="already", site=SITE, mark=f"0:7:{again.head_digest}")
+
+
+def plain_file():
+    content = Content()
+    domain = digest(base64.b64decode(Recipe().first["payload"]))[7:]
+    content.blob(b"{}")
+    layer = {**descriptor(content.blob(b"how to"), "text/plain"), "annotations": {
+        "internal.airlock.file.mode": "0644", "org.opencontainers.image.title": "manual.txt"}}
+    manifest = content.document({"schemaVersion": 2, "artifactType": "application/vnd.airlock.file.v1", "layers": [layer],
+                                 "config": descriptor(b"{}", "application/vnd.oci.empty.v1+json")}, MANIFEST)
+    content.tag(manifest, "latest", f"files.airlock.internal/{domain}/acme-web/stable/manual.txt")
+    return content
 
 
 def platforms():
@@ -798,6 +811,10 @@ def bad_content(vectors):
     named("j09-signature-of-nothing", "sha256-" + "ab" * 32 + ".sig", REPOSITORY, "a cosign tag of an image that is not there",
           "referrer-tag")
     named("j09-referrers-tag", "sha256-" + "ab" * 32, REPOSITORY, "a referrers tag that is no index", "referrer-tag")
+    named("file-name-no-domain", "latest", "files.airlock.internal/acme-web/stable/manual", "a plain file without a domain in its name",
+          "file-name")
+    named("file-name-other-domain", "latest", f"files.airlock.internal/{'ab' * 32}/acme-web/stable/manual", "another vendor's plain file",
+          "file-name")
     twice = simple()
     twice.tag(twice.manifest((noise("other", 50),)), "1.0")
     bad("j09-tag-twice", twice, "a tag for two digests", "tag-twice")

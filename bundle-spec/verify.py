@@ -1569,6 +1569,9 @@ class Content:
                     TAG(line["tag"])
             except Grammar as error:
                 raise content("name", str(error)) from None
+            own = "files.airlock.internal/{domain}/{product}/{channel}/".format(**self.head)
+            if line["repository"].startswith("files.airlock.internal/") and not line["repository"].startswith(own):
+                raise content("file-name", f"{line['repository']} is the name of another's plain file")
             name = (line["repository"], line.get("tag"))
             if name[1] is not None and name in seen_names:
                 raise content("tag-twice", f"{name[0]}:{name[1]} stands for two digests")

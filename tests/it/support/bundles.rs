@@ -218,6 +218,11 @@ impl Vendor {
         }
     }
 
+    /// Its trust domain.
+    pub(crate) fn domain(&self) -> airlock::domain::Hash {
+        self.chain.domain()
+    }
+
     /// As [`Vendor::bundle`], in volumes of at most so many bytes, with layers encoded where `travels` gives a form; what it returns besides
     /// has no bytes of its own.
     pub(crate) fn volumes(

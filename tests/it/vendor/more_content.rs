@@ -24,7 +24,7 @@ fn plain_files_travel_with_name_type_and_mode() {
     let files = "files:\n- docs/Installation (EN).pdf\n- empty\n- path: build/firmware.bin\n  name: firmware/press.bin\n  \
                  title: press.bin\n  media_type: application/x-firmware\n  mode: 0755\n";
     let (_, first) = shop.build(files, 1).unwrap();
-    let host = "files.airlock.internal/shop/stable";
+    let host = format!("files.airlock.internal/{}/shop/stable", shop.chain().domain());
     assert_eq!(
         shop.names(),
         [
