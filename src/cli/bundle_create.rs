@@ -26,8 +26,8 @@ use crate::vendor_side::collect::{Platform, RegistryOptions};
 use crate::vendor_side::release::Overrides;
 use crate::vendor_side::release_file::{RELEASE_FILE_BYTES, ReleaseFile, duration};
 use crate::vendor_side::{
-    AckKeys, AskSecret, Build, BuildEvent, Destination, EncodeOptions, Encodings, HelmChoice, PackEvent, build, plan,
-    release_keys,
+    AckKeys, AskSecret, Build, BuildEvent, Destination, EncodeOptions, Encodings, HelmChoice, PackEvent, StandingRelease,
+    build, plan, release_keys,
 };
 
 /// Where a bundle goes when it is written to a pipe.
@@ -53,7 +53,7 @@ pub(super) struct CreateArgs {
     /// FILE.1-of-3.airlock and so on, and the sites need airlock 0.2.0 or newer
     #[arg(long, value_name = "SIZE", value_parser = volume_size)]
     volume_size: Option<u64>,
-    /// Replace a bundle at --output even where others have signed or approved it
+    /// Replace a bundle at --output even where it is of another release, or others have signed or approved it
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
@@ -238,6 +238,10 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         base: args.base.base.clone(),
         base_max_age: Some(args.base.base_max_age),
         volume_bytes: args.volume_size,
+        standing: match output {
+            Some(output) if !to_pipe && !args.replace => standing(args, output)?,
+            _ => Vec::new(),
+        },
         encode: args.encode.options(),
     };
     let registries = RegistryOptions {
@@ -433,6 +437,17 @@ fn level(text: &str) -> Result<Level, String> {
         .into_iter()
         .find(|level| level.word() == text)
         .ok_or_else(|| format!("{text:?} is none of quick, normal, small"))
+}
+
+/// Releases whose bundles this one would replace.
+fn standing(args: &CreateArgs, output: &Path) -> Result<Vec<StandingRelease>> {
+    let mut files = volumes_there(args, output)?;
+    files.push(output.to_owned());
+    let release = |path: &PathBuf| {
+        let opened = media::open(path, None).and_then(media::BundleSource::into_bundle).ok()?;
+        StandingRelease::of(path, &opened)
+    };
+    Ok(files.iter().filter_map(release).collect())
 }
 
 /// Volumes of an earlier bundle of this name, where volumes are to be written.

@@ -140,7 +140,7 @@ pub(super) fn check<'a>(path: &Path, makes: Makes, inputs: impl IntoIterator<Ite
     }
     let looked = match Looked::itself(path) {
         Ok(looked) => looked,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return check_folder(path),
         Err(error) => return Err(Error::io("look at", path, error)),
     };
     if !looked.is_file() {
@@ -164,6 +164,17 @@ pub(super) fn check<'a>(path: &Path, makes: Makes, inputs: impl IntoIterator<Ite
         format!("is another file than {}", makes.noun())
     };
     Err(refusal(path, makes, &what))
+}
+
+/// A folder that is missing is told before any work, not where the file is written.
+fn check_folder(path: &Path) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => return Ok(()),
+    };
+    fs::metadata(folder)
+        .map(drop)
+        .map_err(|error| Error::io("write into", folder, error))
 }
 
 /// Checks as [`check`] that an output may be written, and that nothing stands there: what a command cannot make again is replaced only where

@@ -21,6 +21,7 @@ use super::release_folder::ReleaseFolder;
 use super::repositories::expanded;
 use super::secret::{AskSecret, Sealed, check_audience, check_variables, seal};
 use super::signing_time::SigningTime;
+use super::standing;
 use super::warning::Warning;
 use super::workspace::Workspace;
 use crate::bundle::Feature;
@@ -193,6 +194,7 @@ pub(super) fn lay_out(
     };
     let newest = ledger.read(|connection| ledger::newest_release(connection, &scope))?;
     let counter = release.counter();
+    standing::check(&build.overrides.standing, &scope, counter)?;
     let known = ledger.read(|connection| ledger::signed_release(connection, &scope, counter))?;
     if let Some(newest) = newest.as_ref().filter(|newest| {
         (newest.counter.epoch, newest.counter.sequence) > (counter.epoch, counter.sequence) && known.is_none()

@@ -59,14 +59,15 @@ impl VolumeFiles {
         Ok(file.partial_path())
     }
 
-    /// Gives all volumes their names, and removes those of an earlier bundle of this name that had another number of them.
+    /// Gives all volumes their names, and removes what is left of an earlier bundle of this name: volumes of another number, or the one file.
     ///
     /// # Errors
     ///
     /// `E-IO`.
     pub fn publish(self) -> Result<Vec<PathBuf>> {
         let count = self.files.len();
-        let stale = volumes_at(&self.path)?;
+        let mut stale = volumes_at(&self.path)?;
+        stale.extend(self.path.is_file().then(|| self.path.clone()));
         let mut named = Vec::with_capacity(count);
         for (number, file) in (1..).zip(self.files) {
             let path = if count == 1 {

@@ -77,7 +77,7 @@ impl Mistakes<'_> {
                     .at(
                         entry.place,
                         "value",
-                        format!("two files would be called {:?}", entry.name),
+                        format!("two files would be stored as {:?}", entry.name),
                     )
                     .expected("a name of its own for each")
                     .remedy("give one of them another name: {path: …, name: …}"));

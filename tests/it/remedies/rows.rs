@@ -503,7 +503,7 @@ pub(super) const ROWS: &[(&str, Row)] = &[
     ("Usage nothing-to-acknowledge: take in what comes from the site with `airlock status verify FILE`, then make the acknowledgement", Followed(&["it_says_what_is_held_and_a_new_one_is_made_when_there_is_more"])),
     ("Usage other-site: take the file of this site; another appliance is another site, and is enrolled without --replace", Followed(&["keys_of_a_site_are_replaced_and_taken_back_as_the_message_says"])),
     ("Usage output: give another name, or move away what stands there; nothing was written", Followed(&["an_output_is_named_otherwise_as_the_message_says"])),
-    ("Usage output: give another name, or move it away; where it may be lost, --replace", Followed(&["a_report_says_what_became_of_a_release_or_happened_in_a_period"])),
+    ("Usage output: give another name, or move it away; where it may be lost, --replace", Followed(&["a_report_says_what_became_of_a_release_or_happened_in_a_period", "a_bundle_of_another_release_is_kept_or_replaced_as_the_message_says"])),
     ("Usage output: give another name, or move it away; where they may be lost, --replace", Followed(&["a_bundle_that_others_signed_is_kept_or_replaced_as_the_message_says"])),
     ("Usage output: give another place, such as a medium or a folder of yours; nothing was written", Followed(&["nothing_is_written_into_the_state_folder"])),
     ("Usage output: mount the medium, or make the folder; or name a file with an ending; nothing was written", Followed(&["a_folder_that_is_not_there_becomes_no_file"])),

@@ -19,6 +19,7 @@ mod ledger;
 mod listed;
 mod lists;
 mod more_content;
+mod output_names;
 mod outputs;
 pub(crate) mod passphrases;
 mod reached;
