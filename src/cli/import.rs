@@ -11,7 +11,7 @@ use super::removal_plan::ReleasePlan;
 use super::scope_names::ScopeNames;
 use super::state_folder::StateArgs;
 use super::waiting_view::{commands, missing_json};
-use super::{Ui, head_view, heard_view, hidden, secret_plan, signature_file};
+use super::{Ui, gone_names, head_view, heard_view, hidden, secret_plan, signature_file};
 use crate::appliance::fleet::targets_now;
 use crate::appliance::secret::lacks;
 use crate::appliance::{Event, Imported, Options, Outcome, Restored};
@@ -218,6 +218,7 @@ fn report(
         members.insert("waits_for".into(), missing_json(missing));
         if let Some(plan) = plan {
             members.insert("removes".into(), plan.to_json());
+            members.insert("gone_names".into(), json!(imported.gone_names));
             members.insert("secrets".into(), secret_plan::to_json(&imported.secrets));
         }
     }
@@ -237,6 +238,9 @@ fn report(
         human += &format!("\n{line}");
     }
     let when = if live == Some(true) { "" } else { "once it is live, " };
+    for line in gone_names::lines(&imported.gone_names, when) {
+        human += &format!("\n{line}");
+    }
     for line in secret_plan::lines(&imported.secrets, &imported.secrets.made_anew) {
         human += &format!("\n{when}{line}");
     }

@@ -46,6 +46,8 @@ mod file;
 mod file_kind;
 #[cfg(feature = "site")]
 mod file_output;
+#[cfg(feature = "site")]
+mod gone_names;
 mod head_view;
 #[cfg(feature = "site")]
 mod heard_view;

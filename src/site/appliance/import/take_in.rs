@@ -40,6 +40,8 @@ pub(super) struct StoredContent {
     pub(super) targets: TargetSet,
     /// What it needs of secrets before it goes live.
     pub(super) readiness: Readiness,
+    /// Names that end with it.
+    pub(super) gone_names: Vec<String>,
     /// Every blob of the release, carried or needed; what others are only copied from is none.
     pub(super) blobs: Vec<(Digest, u64)>,
     /// How much of that was here.
@@ -166,6 +168,7 @@ fn fill(
         graph,
         targets: claimed.targets,
         readiness: claimed.readiness,
+        gone_names: claimed.gone_names,
         needed: Needed::of(&needed),
         blobs,
         midstates,
