@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Ui;
 use super::bundle_diff_targets::{DesiredDiff, compare_desired};
 use super::bundle_opening::{By, open_judged};
+use super::head_view::release;
 use super::ui::{bytes, escape};
 use crate::bundle::{EarlyContent, Head, Need, read_early};
 use crate::domain::{Digest, Hash, Result, Tag, Timestamp, counted};
@@ -228,17 +229,7 @@ fn to_json(a: &Side, b: &Side, names: &NameDiff<'_>, desired: &DesiredDiff) -> V
 }
 
 fn describe(a: &Side, b: &Side, names: &NameDiff<'_>, desired: &DesiredDiff) -> String {
-    let release = |side: &Side| {
-        let head = &side.head;
-        format!(
-            "{}/{} {} ({})",
-            head.product,
-            head.channel,
-            escape(&head.version),
-            head.counter()
-        )
-    };
-    let mut lines = vec![format!("release      {} -> {}", release(a), release(b))];
+    let mut lines = vec![format!("from         {}", release(&a.head)), format!("to           {}", release(&b.head))];
     if a.head_digest == b.head_digest {
         lines.push("the same release, head and all".into());
         return lines.join("\n");

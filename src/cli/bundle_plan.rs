@@ -240,11 +240,11 @@ pub(super) fn charts_json(charts: &[ChartReport]) -> Vec<Value> {
 pub(super) fn describe(plan: &Plan) -> String {
     let release = &plan.release;
     let mut text = format!(
-        "{}/{} {} (release {}): nothing was written, signed or recorded",
-        release.product,
-        release.channel,
+        "release {} ({}) of {}/{}: nothing was written, signed or recorded",
+        release.counter(),
         escape(&release.version),
-        release.counter()
+        release.product,
+        release.channel
     );
     for line in lines(plan) {
         text += &format!("\n{line}");

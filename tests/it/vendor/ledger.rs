@@ -230,7 +230,7 @@ fn what_was_signed_elsewhere_is_asked_for_after_it_was_learned() {
     );
     let said = folder.good(&report);
     assert!(
-        said["title"].as_str().unwrap().starts_with("app/stable 0.1 (1) at "),
+        said["title"].as_str().unwrap().starts_with("app/stable 1 (1) at "),
         "{said}"
     );
     assert_eq!(said["tables"][0]["title"], "Images and charts that it consists of: 1");
