@@ -264,6 +264,19 @@ fn patterns_name_what_is_trusted_here() {
 }
 
 #[test]
+fn a_channel_without_a_release_is_told_and_taken() {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.bundle(1, &[b"a layer".to_vec()], SMALL_CHUNKS);
+    instance.import(&made, false).unwrap();
+    let mistyped = run(&instance, &["add", "ops", "--read", "crm/stabel:*"]);
+    assert_eq!(mistyped.code, Some(0), "{}", mistyped.stderr);
+    let told = "no release of crm/stabel is here: ops reads nothing of it until one is live; did you mean crm/stable?";
+    assert!(mistyped.stderr.contains(told), "{}", mistyped.stderr);
+    let right = run(&instance, &["add", "right", "--read", "crm/stable:*"]);
+    assert!(right.code == Some(0) && !right.stderr.contains("is here:"), "{}", right.stderr);
+}
+
+#[test]
 fn of_two_vendors_with_one_product_the_digits_say_which() {
     let site = Site::of_vendors(2);
     let appliance = site.appliance().unwrap();
