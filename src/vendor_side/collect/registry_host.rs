@@ -1,5 +1,7 @@
 //! Hosts of registries and token services, as text with a port.
 
+use std::net::IpAddr;
+
 use reqwest::Url;
 
 /// Whether a host is this machine, so that plain HTTP leaves nothing to listen to.
@@ -10,7 +12,7 @@ pub(crate) fn is_this_machine(host: &str) -> bool {
     } else {
         host.split_once(':').map_or(host, |(name, _)| name)
     };
-    matches!(name, "localhost" | "127.0.0.1" | "::1")
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Returns the host of an address, with its port unless that is the scheme's own.
@@ -33,7 +35,15 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_this_machine_only() {
-        for host in ["localhost", "localhost:5000", "127.0.0.1:80", "[::1]", "[::1]:5000"] {
+        for host in [
+            "localhost",
+            "localhost:5000",
+            "127.0.0.1:80",
+            "127.0.0.2",
+            "127.9.9.9:5000",
+            "[::1]",
+            "[::1]:5000",
+        ] {
             assert!(is_this_machine(host), "{host}");
         }
         for host in [

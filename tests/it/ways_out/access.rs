@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::agents::{Serving, basic, credentials};
 use crate::support::appliance::{AIRLOCK, Ended, audit_actions};
-use crate::support::bundles::{Made, REPOSITORY};
+use crate::support::bundles::{Made, REPOSITORY, SMALL_CHUNKS};
 use crate::support::client::Reply;
 use crate::support::desired::Desired;
 use crate::support::in_process::InProcessAppliance;
