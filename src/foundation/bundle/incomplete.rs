@@ -6,7 +6,7 @@ use super::reader::VerifiedBundle;
 use crate::container::{
     Chunk, END_BYTES, Input, PayloadBlob as _, VolumeTable, check_stored, copy_stored, entry_bytes,
 };
-use crate::domain::{Class, Error, Result, Step};
+use crate::domain::{Class, Error, Result, Step, enumerated};
 
 impl VerifiedBundle {
     /// Returns the numbers of the volumes that are not at hand.
@@ -35,14 +35,15 @@ impl VerifiedBundle {
         let checked = check_stored(&mut source, held.into_iter(), head.chunk_bytes, &mut progress);
         let refusal = checked.err().unwrap_or_else(|| {
             let first = missing.first().copied().unwrap_or(0);
-            let good = match &at_hand[..] {
-                [one] => format!("volume {one} is good"),
-                _ => format!("volumes {} are good", numbers(&at_hand)),
+            let say = |volumes: &[usize], of: &str| match volumes {
+                [one] => format!("volume {one}{of} is"),
+                several => format!("volumes {}{of} are", enumerated(several)),
             };
+            let (missing, good) = (say(&missing, &format!(" of {count}")), say(&at_hand, ""));
             Error::new(
                 Class::Incomplete,
                 "volumes",
-                format!("volume {first} of {count} is missing; {good}: every byte is what was signed"),
+                format!("{missing} missing; {good} good: every byte is what was signed"),
             )
             .expected("every volume, for what they carry is judged together")
             .remedy(format!("name volume {first} too, or a folder with all of them"))
@@ -94,12 +95,19 @@ impl VerifiedBundle {
         at_hand.filter(|volume| *volume >= first).collect()
     }
 
-    /// Writes a volume at hand to `out`, from its first chunk to its end, every stored chunk compared; it is not at hand any more.
+    /// Writes a volume at hand to `out`, from its first chunk to its end, every stored chunk compared; it is not at hand any more. `progress`
+    /// is told the bytes read so far.
     ///
     /// # Errors
     ///
     /// `E-FORMAT`, `E-INTEGRITY`, `E-INCOMPLETE` and `E-IO` at X11; those that `told` makes of the errors of `out`.
-    pub fn move_volume(&mut self, volume: usize, out: &mut dyn Write, told: &dyn Fn(io::Error) -> Error) -> Result<()> {
+    pub fn move_volume(
+        &mut self,
+        volume: usize,
+        out: &mut dyn Write,
+        told: &dyn Fn(io::Error) -> Error,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
         let Some(mut taken) = self.source.take(volume) else {
             return Err(Error::new(
                 Class::Internal,
@@ -107,16 +115,13 @@ impl VerifiedBundle {
                 format!("volume {volume} is to be kept and is not at hand"),
             ));
         };
-        copy_stored(&mut taken, self.chunks_of(volume), self.head.chunk_bytes, out, told)
-            .map_err(|error| error.at(Step::X11))
-    }
-}
-
-/// Writes numbers as people say them.
-fn numbers(volumes: &[usize]) -> String {
-    let numbers: Vec<String> = volumes.iter().map(usize::to_string).collect();
-    match numbers.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => numbers.concat(),
+        copy_stored(
+            &mut taken,
+            self.chunks_of(volume),
+            self.head.chunk_bytes,
+            (out, told),
+            progress,
+        )
+        .map_err(|error| error.at(Step::X11))
     }
 }

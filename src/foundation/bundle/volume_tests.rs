@@ -121,16 +121,16 @@ fn a_set_that_is_not_complete_is_refused_by_the_number_that_is_missing() {
     let [one, two, three] = &made[..] else {
         panic!("{} volumes", made.len())
     };
-    for (at_hand, missing) in [
-        (vec![one], "volume 2 of 3"),
-        (vec![one, three], "volume 2 of 3"),
-        (vec![three], "volume 1 of 3"),
-        (vec![two, one], "volume 3 of 3"),
+    for (at_hand, next, missing) in [
+        (vec![one], "volume 2 of 3", "volumes 2 and 3 of 3 are"),
+        (vec![one, three], "volume 2 of 3", "volume 2 of 3 is"),
+        (vec![three], "volume 1 of 3", "volumes 1 and 2 of 3 are"),
+        (vec![two, one], "volume 3 of 3", "volume 3 of 3 is"),
     ] {
         let mut sink = Collect::default();
         let refused = verified(&at_hand).unwrap().read_payload(&mut sink).unwrap_err();
         assert_eq!((refused.class(), refused.code()), (Class::Incomplete, "volumes"));
-        assert!(refused.found().starts_with(missing), "{refused}");
+        assert!(refused.found().starts_with(next), "{refused}");
         // And without reading for content: every byte at hand is good.
         let refused = verified(&at_hand).unwrap().incomplete(|_| ());
         assert_eq!((refused.class(), refused.code()), (Class::Incomplete, "volumes"));
@@ -219,7 +219,7 @@ fn a_reading_that_stopped_goes_on_without_the_volumes_that_it_has_read() {
     assert_eq!(bundle.volumes_to_keep(first), [3]);
     let mut kept = Vec::new();
     let told = |error: io::Error| Error::new(Class::Io, "test", error.to_string());
-    bundle.move_volume(3, &mut kept, &told).unwrap();
+    bundle.move_volume(3, &mut kept, &told, &mut |_| ()).unwrap();
     assert_eq!(kept.len() as u64, bundle.volume_bytes(3));
     assert_eq!(bundle.missing_volumes(), [1, 2, 3]);
     // What was kept of it stands for it.

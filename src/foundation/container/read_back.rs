@@ -72,8 +72,8 @@ pub(crate) fn copy_stored(
     source: &mut Source,
     numbered: impl Iterator<Item = (u64, Chunk)> + Send,
     chunk_bytes: u64,
-    out: &mut dyn Write,
-    told: &dyn Fn(io::Error) -> Error,
+    (out, told): (&mut dyn Write, &dyn Fn(io::Error) -> Error),
+    progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
     let pool = BufferPool::new(usize::try_from(chunk_bytes).unwrap_or(usize::MAX));
     pump_stored(
@@ -83,7 +83,11 @@ pub(crate) fn copy_stored(
         &pool,
         numbered.map(|(number, chunk)| (number, chunk, ())),
         || |stored: StoredChunk<()>| Ok(stored),
-        |stored| write_chunk(out, stored.number, &stored.bytes).map_err(told),
+        |stored| {
+            write_chunk(out, stored.number, &stored.bytes).map_err(told)?;
+            progress(stored.position);
+            Ok(())
+        },
     )?;
     source.end()?;
     out.write_all(&[0; END_BYTES]).map_err(told)

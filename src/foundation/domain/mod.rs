@@ -41,7 +41,7 @@ pub use problem::Problem;
 pub use release::{Audience, Codec, ContentItem, Counter, DocumentType, Scope};
 pub use report::{AgentTime, StatusKind};
 pub use secret_value::SecretValue;
-pub use shown::{counted, is_plain, shown, shown_lines};
+pub use shown::{counted, enumerated, is_plain, shown, shown_lines};
 pub use signal::Signal;
 pub use step::Step;
 pub use suggest::nearest;

@@ -38,7 +38,9 @@ pub(super) fn gather(
             "volume {volume} of {} comes before its turn: it is kept until the others are here",
             bundle.head().volumes.len()
         )));
-        staging.keep_volume(volume, |out, told| bundle.move_volume(volume, out, told))?;
+        let total = bundle.volume_bytes(volume);
+        let mut progress = |done| events(Event::Progress { done, total });
+        staging.keep_volume(volume, |out, told| bundle.move_volume(volume, out, told, &mut progress))?;
         if let Some((file, path)) = staging.kept_volume(volume, bundle.volume_bytes(volume))? {
             bundle.add_volume(volume, media::input(file, &path)?);
         }
