@@ -26,8 +26,8 @@ use crate::vendor_side::collect::{Platform, RegistryOptions};
 use crate::vendor_side::release::Overrides;
 use crate::vendor_side::release_file::{RELEASE_FILE_BYTES, ReleaseFile, duration};
 use crate::vendor_side::{
-    AckKeys, AskSecret, Build, BuildEvent, Destination, EncodeOptions, Encodings, HelmChoice, PackEvent, StandingRelease,
-    build, plan, release_keys,
+    AckKeys, AskSecret, Build, BuildEvent, Destination, EncodeOptions, Encodings, HelmChoice, PackEvent,
+    StandingRelease, build, plan, release_keys,
 };
 
 /// Where a bundle goes when it is written to a pipe.
@@ -201,6 +201,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         let inputs = read.chain(&args.passphrase.passphrase_file).chain(&args.file);
         let inputs = inputs.chain(&args.lists.lists);
         let inputs: Vec<&Path> = inputs.map(PathBuf::as_path).collect();
+        output_place::check_folder(output)?;
         output_place::check(output, Makes::Bundle, inputs.iter().copied())?;
         for volume in volumes_there(args, output)? {
             output_place::check(&volume, Makes::Bundle, inputs.iter().copied())?;
@@ -444,7 +445,9 @@ fn standing(args: &CreateArgs, output: &Path) -> Result<Vec<StandingRelease>> {
     let mut files = volumes_there(args, output)?;
     files.push(output.to_owned());
     let release = |path: &PathBuf| {
-        let opened = media::open(path, None).and_then(media::BundleSource::into_bundle).ok()?;
+        let opened = media::open(path, None)
+            .and_then(media::BundleSource::into_bundle)
+            .ok()?;
         StandingRelease::of(path, &opened)
     };
     Ok(files.iter().filter_map(release).collect())

@@ -229,7 +229,10 @@ fn to_json(a: &Side, b: &Side, names: &NameDiff<'_>, desired: &DesiredDiff) -> V
 }
 
 fn describe(a: &Side, b: &Side, names: &NameDiff<'_>, desired: &DesiredDiff) -> String {
-    let mut lines = vec![format!("from         {}", release(&a.head)), format!("to           {}", release(&b.head))];
+    let mut lines = vec![
+        format!("from         {}", release(&a.head)),
+        format!("to           {}", release(&b.head)),
+    ];
     if a.head_digest == b.head_digest {
         lines.push("the same release, head and all".into());
         return lines.join("\n");

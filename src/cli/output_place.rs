@@ -140,7 +140,7 @@ pub(super) fn check<'a>(path: &Path, makes: Makes, inputs: impl IntoIterator<Ite
     }
     let looked = match Looked::itself(path) {
         Ok(looked) => looked,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return check_folder(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Error::io("look at", path, error)),
     };
     if !looked.is_file() {
@@ -166,8 +166,13 @@ pub(super) fn check<'a>(path: &Path, makes: Makes, inputs: impl IntoIterator<Ite
     Err(refusal(path, makes, &what))
 }
 
-/// A folder that is missing is told before any work, not where the file is written.
-fn check_folder(path: &Path) -> Result<()> {
+/// Says that the folder of an output is missing: before long work, and not where the file is written.
+///
+/// # Errors
+///
+/// `E-IO`.
+#[cfg(feature = "vendor")]
+pub(super) fn check_folder(path: &Path) -> Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => return Ok(()),

@@ -163,7 +163,12 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             let step = step(&appliance, &release)?;
             let is_back = step.as_ref().is_some_and(|(_, is_back)| *is_back);
             let step = step.map(|(line, _)| line);
-            for line in step.iter().chain(&plan.lines()).chain(&gone_names::lines(&gone, "")).chain(&told) {
+            for line in step
+                .iter()
+                .chain(&plan.lines())
+                .chain(&gone_names::lines(&gone, ""))
+                .chain(&told)
+            {
                 ui.say(line);
             }
             let is_asked = (is_back || !told.is_empty()) && io::stdin().is_terminal();

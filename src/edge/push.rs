@@ -151,7 +151,10 @@ impl Target {
     pub(super) async fn has_blob(&self, repository: &str, digest: &Digest, size: u64) -> Result<bool> {
         let url = self.url(&format!("{repository}/blobs/{digest}"))?;
         let answer = self.send(repository, || self.http.head(url.clone())).await?;
-        let said = answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        let said = answer
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok());
         let said = said.and_then(|text| text.parse::<u64>().ok());
         Ok(answer.status().is_success() && said.is_none_or(|said| said == size))
     }
@@ -226,7 +229,9 @@ impl Target {
                 return Err(self.refused(answer, &format!("a piece of {digest}")).await);
             }
             if let Some(held) = held(&answer).filter(|held| *held != end) {
-                return Err(self.contradicts(&format!("it holds {held} bytes of {digest}, of which it was sent {end}")));
+                return Err(self.contradicts(&format!(
+                    "it holds {held} bytes of {digest}, of which it was sent {end}"
+                )));
             }
             place = self.location(&answer)?;
             sent(piece.len() as u64);
@@ -246,7 +251,9 @@ impl Target {
             return Err(self.refused(answer, &format!("the blob {digest}")).await);
         }
         if !self.has_blob(repository, digest, size).await? {
-            return Err(self.contradicts(&format!("it took {digest} into {repository}, and does not have it there")));
+            return Err(self.contradicts(&format!(
+                "it took {digest} into {repository}, and does not have it there"
+            )));
         }
         sent(rest.len() as u64);
         Ok(true)

@@ -77,7 +77,9 @@ pub fn pack(
         Destination::File(path) if layout.most_volumes().is_some() => {
             to_volumes(layout, content, source, path, sign, events).map_err(|error| began(error, path))
         }
-        Destination::File(path) => to_file(layout, content, source, path, sign, events).map_err(|error| began(error, path)),
+        Destination::File(path) => {
+            to_file(layout, content, source, path, sign, events).map_err(|error| began(error, path))
+        }
         Destination::Pipe { out, work } => {
             let mut spool = unnamed_file(work)?;
             let bundle = layout.write_payload(content, source, &mut spool, |done| {
@@ -166,10 +168,16 @@ fn began(error: Error, path: &Path) -> Error {
     if error.class() != Class::Space {
         return error;
     }
-    let found = format!("{} was begun and could not be finished: {}", path.display(), error.found());
+    let found = format!(
+        "{} was begun and could not be finished: {}",
+        path.display(),
+        error.found()
+    );
     Error::new(Class::Space, "no-space", found)
         .expected("room for the whole bundle")
-        .remedy("free space there, or name another place with -o; nothing of it is left, and the next run writes it anew")
+        .remedy(
+            "free space there, or name another place with -o; nothing of it is left, and the next run writes it anew",
+        )
         .with_source(error)
 }
 

@@ -247,9 +247,16 @@ pub(super) fn lay_out(
         helm: &build.overrides.helm,
         strict: build.overrides.strict,
     };
-    let mut prepared = prepare((build.file, &scope), &folder, &texts, build.registries, charts, &mut |what| {
-        events(BuildEvent::Collecting(what));
-    })?;
+    let mut prepared = prepare(
+        (build.file, &scope),
+        &folder,
+        &texts,
+        build.registries,
+        charts,
+        &mut |what| {
+            events(BuildEvent::Collecting(what));
+        },
+    )?;
     let charts = std::mem::take(&mut prepared.charts);
     for chart in &charts {
         events(BuildEvent::Chart(chart));

@@ -77,7 +77,8 @@ pub(crate) fn volumes_on_three_fat_sticks(world: &World) -> Outcome {
         "audience: any\nhome_hosts: [registry.acme.example]\nimages:\n  - source: {source}/acme/app:stable\n    name: registry.acme.example/acme/app:stable\n"
     );
     let out = dir.join("acme-11.airlock");
-    let create = || Ok::<_, Box<dyn std::error::Error>>(vendor.create(11, &images, &out)?.args(["--encodings", "none"]));
+    let create =
+        || Ok::<_, Box<dyn std::error::Error>>(vendor.create(11, &images, &out)?.args(["--encodings", "none"]));
     let plan = create()?.args(["--format", "json", "--dry-run"]).ok()?;
     let plan: Value = serde_json::from_str(&plan)?;
     let size = plan["largest_bytes"].as_u64().unwrap_or(0) / 4 + (5 << 20);

@@ -368,8 +368,8 @@ impl Source {
             None => format!("the {noun} ends after {} bytes", self.position),
         };
         Error::new(class, "truncated", found)
-        .expected(format!("the whole {noun}"))
-        .remedy(format!("copy it again, and try again{}", self.kept()))
+            .expected(format!("the whole {noun}"))
+            .remedy(format!("copy it again, and try again{}", self.kept()))
     }
 
     /// Says what a next try need not do again, where anything came at all. Who else reads such a file keeps nothing.

@@ -34,8 +34,8 @@ pub use names::is_host;
 pub use names::{FixId, InstanceId, Name, ParseNameError, RepositoryName, RepositoryPattern, SecretName, SiteId, Tag};
 pub use natural::natural;
 pub use plain_file::{
-    FILE_ARTIFACT, FILE_MODE, FILE_TITLE, FILES_HOST, file_mode, file_name, file_repository, is_file_title, is_media_type,
-    may_be_named,
+    FILE_ARTIFACT, FILE_MODE, FILE_TITLE, FILES_HOST, file_mode, file_name, file_repository, is_file_title,
+    is_media_type, may_be_named,
 };
 pub use problem::Problem;
 pub use release::{Audience, Codec, ContentItem, Counter, DocumentType, Scope};

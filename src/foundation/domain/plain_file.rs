@@ -87,7 +87,10 @@ mod tests {
             assert!(!may_be_named(&other, &repository));
         }
         // Without the domain it is nobody's.
-        assert!(!may_be_named(&own, &"files.airlock.internal/crm/stable/press".parse().unwrap()));
+        assert!(!may_be_named(
+            &own,
+            &"files.airlock.internal/crm/stable/press".parse().unwrap()
+        ));
         assert!(may_be_named(&own, &"registry.test/crm/stable/press".parse().unwrap()));
     }
 

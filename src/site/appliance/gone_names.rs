@@ -22,11 +22,7 @@ impl Appliance {
     }
 
     /// Returns the live names of a scope that are not among those stated, ascending.
-    pub(super) fn gone_names(
-        &self,
-        scope: &Scope,
-        stated: BTreeSet<(&RepositoryName, &Tag)>,
-    ) -> Result<Vec<String>> {
+    pub(super) fn gone_names(&self, scope: &Scope, stated: BTreeSet<(&RepositoryName, &Tag)>) -> Result<Vec<String>> {
         let Some(live) = self.live_release(scope)? else {
             return Ok(Vec::new());
         };

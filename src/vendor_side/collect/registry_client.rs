@@ -409,10 +409,7 @@ mod tests {
         };
         assert_eq!(header("7"), Some(Duration::from_secs(7)));
         assert_eq!(header("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(
-            header("99999999999999999999999"),
-            Some(Duration::from_secs(u64::MAX))
-        );
+        assert_eq!(header("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
         assert_eq!(header("soon"), None);
         assert_eq!(retry_after(&HeaderMap::new()), None);
     }

@@ -251,19 +251,23 @@ fn a_damaged_volume_is_copied_again_and_what_the_others_brought_stays() {
         damaged[at] ^= 1;
         damaged
     };
-    let set = Set::new();
-    let second = read(&set.files[1]);
-    let end = second.len();
-    // A chunk, a header, padding behind the chunks, the end, and bytes behind that.
-    let header = second.windows(17).position(|part| part == b"chunks/0000000003").unwrap();
-    for (bytes, class, code) in [
-        (flipped(&second, end - 4000), "E-INTEGRITY", "stored-hash"),
-        (flipped(&second, header + 100), "E-FORMAT", "header"),
-        (flipped(&second, end - 1), "E-FORMAT", "end"),
-        ([&second[..], b"x"].concat(), "E-FORMAT", "trailing-data"),
-    ] {
+    type Change<'a> = (&'a dyn Fn(&[u8]) -> Vec<u8>, &'a str, &'a str);
+    let header = |bytes: &[u8]| bytes.windows(12).position(|part| part == b"chunks/00000").unwrap();
+    // A chunk, a header, the end, and bytes behind that.
+    let changes: [Change<'_>; 4] = [
+        (
+            &|bytes| flipped(bytes, bytes.len() - 4000),
+            "E-INTEGRITY",
+            "stored-hash",
+        ),
+        (&|bytes| flipped(bytes, header(bytes) + 100), "E-FORMAT", "header"),
+        (&|bytes| flipped(bytes, bytes.len() - 1), "E-FORMAT", "end"),
+        (&|bytes| [bytes, b"x"].concat(), "E-FORMAT", "trailing-data"),
+    ];
+    for (change, class, code) in changes {
         let set = Set::new();
-        write(&set.files[1], &bytes);
+        let second = read(&set.files[1]);
+        write(&set.files[1], &change(&second));
         let refused = set.import_files(&[set.folder.path()], &[]);
         refused.assert_refused(class, code, "X11");
         assert!(
@@ -277,6 +281,9 @@ fn a_damaged_volume_is_copied_again_and_what_the_others_brought_stays() {
         set.waits_for(&set.import(&[2]), 3);
         set.arrives(&set.import(&[3]));
     }
+    let set = Set::new();
+    let second = read(&set.files[1]);
+    let end = second.len();
     // One that comes before its turn keeps what is here, too.
     let third = read(&set.files[2]);
     write(&set.files[2], &flipped(&third, third.len() - 4000));

@@ -298,29 +298,6 @@ impl Vendor {
         self.with_layers_in((product, "stable"), sequence, layers, make)
     }
 
-    /// As [`Vendor::with_targets_of`], release 1, with an artifact beside it: where, its manifest, and what that refers to.
-    pub(crate) fn with_file_of(
-        &self,
-        product: &str,
-        (repository, artifact, contents): (&str, &[u8], &[&[u8]]),
-        make: impl FnOnce(Digest) -> Desired,
-    ) -> Made {
-        let (mut content, mut blobs, manifest, layers) = with_desired(1, &[b"a layer".to_vec()], make);
-        content.tags.push(TagLine {
-            repository: repository.parse().unwrap(),
-            tag: Some("latest".parse().unwrap()),
-            digest: digest(artifact),
-            size: artifact.len() as u64,
-            media_type: oci::OCI_MANIFEST.into(),
-        });
-        content.manifests.insert(digest(artifact), artifact.to_vec());
-        blobs
-            .0
-            .extend(contents.iter().map(|bytes| (digest(bytes), bytes.to_vec())));
-        let made = (content, blobs, manifest, layers);
-        self.pack((product, "stable"), 1, made, SMALL_CHUNKS)
-    }
-
     fn with_layers_in(
         &self,
         scope: (&str, &str),

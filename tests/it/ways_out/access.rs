@@ -273,7 +273,11 @@ fn a_channel_without_a_release_is_told_and_taken() {
     let told = "no release of crm/stabel is here: ops reads nothing of it until one is live; did you mean crm/stable?";
     assert!(mistyped.stderr.contains(told), "{}", mistyped.stderr);
     let right = run(&instance, &["add", "right", "--read", "crm/stable:*"]);
-    assert!(right.code == Some(0) && !right.stderr.contains("is here:"), "{}", right.stderr);
+    assert!(
+        right.code == Some(0) && !right.stderr.contains("is here:"),
+        "{}",
+        right.stderr
+    );
 }
 
 #[test]

@@ -195,7 +195,10 @@ fn a_file_comes_out_whole_with_its_mode_and_under_its_name() {
         ("firmware/press", "a", "a"),
         ("crm/stable/firmware/press", "b", "b"),
         (
-            &format!("files.airlock.internal/{}/crm/stable/firmware/press:latest", desk.site.domain(0)),
+            &format!(
+                "files.airlock.internal/{}/crm/stable/firmware/press:latest",
+                desk.site.domain(0)
+            ),
             "c",
             "c",
         ),

@@ -86,7 +86,7 @@ pub(super) fn bundle(instance: &InProcessAppliance, sequence: u64, file: &File<'
         tags: vec![TagLine {
             digest: name,
             media_type: oci::OCI_MANIFEST.into(),
-            repository: file.repository(instance.vendor.chain.domain()).parse().unwrap(),
+            repository: file.repository(instance.vendor.domain()).parse().unwrap(),
             size: bytes.len() as u64,
             tag: Some("latest".parse().unwrap()),
         }],

@@ -1,14 +1,13 @@
 //! `/files/`: a plain file to whoever may have it, as the file that it is, and nothing else to anybody.
 
 use airlock::appliance::access::NewAccess;
-use airlock::domain::{Class, Hash};
+use airlock::domain::Hash;
 use airlock::http::Settings;
 
 use super::file_world::{File, bundle, manifest};
 use crate::support::agents::{Serving, basic, credentials};
 use crate::support::appliance::{read, write};
 use crate::support::client::{Reply, get, head, request};
-use crate::support::desired::Desired;
 use crate::support::in_process::InProcessAppliance;
 use crate::support::site::{Site, digest, noise};
 
@@ -338,7 +337,10 @@ fn a_credential_reads_the_files_that_it_names_and_none_once_it_is_removed() {
     for secret in [
         add("images", "crm/stable:registry.test/*"),
         add("other", "erp/stable:*"),
-        add("near", &format!("crm/stable:files.airlock.internal/{domain}/crm/stable/manuals/pres")),
+        add(
+            "near",
+            &format!("crm/stable:files.airlock.internal/{domain}/crm/stable/manuals/pres"),
+        ),
     ] {
         assert_none(&ask("GET", &at, &secret));
         assert_eq!(
@@ -371,29 +373,6 @@ fn a_credential_reads_the_files_that_it_names_and_none_once_it_is_removed() {
         (ask("GET", &at, &good[2]).status, ask("GET", &at, &good[0]).status),
         (401, 200)
     );
-}
-
-#[test]
-fn the_name_of_anothers_file_is_refused_at_import() {
-    let instance = InProcessAppliance::new();
-    let own = instance.vendor.domain();
-    let file = File::new("erp/stable/manual", b"theirs");
-    let with = |repository: &str| {
-        let artifact = (repository, &file.manifest()[..], &[file.bytes, b"{}"][..]);
-        instance.vendor.with_file_of("erp", artifact, |image| Desired::docker(image, 1, "a"))
-    };
-    for repository in [
-        format!("files.airlock.internal/{}/erp/stable/manual", Hash([7; 32])),
-        format!("files.airlock.internal/{own}/crm/stable/manual"),
-        "files.airlock.internal/erp/stable/manual".to_owned(),
-    ] {
-        let bundle = with(&repository);
-        let refused = instance.import(&bundle, false).unwrap_err();
-        assert_eq!((refused.class(), refused.code()), (Class::Content, "file-name"), "{repository}");
-    }
-    instance.import(&with(&file.repository(own)), false).unwrap();
-    let serving = Serving::start(instance, Settings::default());
-    assert_eq!(get(serving.address, &place(own, file.path)).body, b"theirs");
 }
 
 #[test]

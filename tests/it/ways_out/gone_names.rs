@@ -21,7 +21,10 @@ fn names_that_end_with_a_release_are_told_before_and_after() {
     let name = |path: &str| format!("files.airlock.internal/{domain}/{path}:latest");
     let run = |format: &str, words: &[&str]| {
         let mut command = Command::new(AIRLOCK);
-        command.args(["--format", format]).args(words).current_dir(folder.path());
+        command
+            .args(["--format", format])
+            .args(words)
+            .current_dir(folder.path());
         let output = command.env("AIRLOCK_STATE", instance.state()).output().unwrap();
         assert!(output.status.success(), "{words:?}: {output:?}");
         output

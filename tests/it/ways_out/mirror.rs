@@ -201,7 +201,11 @@ fn a_registry_that_contradicts_itself_is_not_believed() {
         });
         let refused = plant.run(&[]);
         refused.assert_refused("E-IO", "mirror-refused", "");
-        assert!(refused.stderr.contains("contradicts itself"), "{lie:?}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains("contradicts itself"),
+            "{lie:?}: {}",
+            refused.stderr
+        );
         // Once it tells the truth everything arrives.
         plant.registry.behave(|behaviour| behaviour.lie = None);
         let copied = plant.run(&[]);

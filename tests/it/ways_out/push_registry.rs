@@ -232,7 +232,8 @@ impl Shared {
             self.linked.insert((repository.to_owned(), mount.clone()));
             return (201, Vec::new(), Vec::new());
         }
-        let number = upload.parse().unwrap_or(self.uploads.len() as u64);
+        let next = self.uploads.last_key_value().map_or(0, |(last, _)| last + 1);
+        let number = upload.parse().unwrap_or(next);
         let held = self.uploads.entry(number).or_default();
         held.extend(body);
         if method != "PUT" {

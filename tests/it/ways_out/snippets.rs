@@ -164,7 +164,10 @@ fn a_file_that_is_there_keeps_its_mode_unless_a_credential_comes_into_it() {
     std::fs::create_dir_all(&host).unwrap();
     let path = host.join("registries.yaml");
     for (before, with_login, after) in [(0o600, false, 0o600), (0o640, false, 0o640), (0o644, true, 0o600)] {
-        write(&path, b"configs:\n  own.example:\n    auth: {username: a, password: b}\n");
+        write(
+            &path,
+            b"configs:\n  own.example:\n    auth: {username: a, password: b}\n",
+        );
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(before)).unwrap();
         let done = put(&snippet(Engine::K3s, true, with_login), folder.path());
         assert!(done.status.success(), "{done:?}");
@@ -196,9 +199,15 @@ fn what_cannot_be_merged_is_told_and_stays() {
         ("mirrors:\r\n  own.example: {}\r\n", "not merged"),
         ("mirrors:\n  # airlock begin\n  own.example: {}\n", "not merged"),
         ("mirrors:\n  # airlock end\n  own.example: {}\n", "not merged"),
-        ("mirrors:\n  docker.io: {endpoint: [\"https://own.example\"]}\n", "has that host itself"),
+        (
+            "mirrors:\n  docker.io: {endpoint: [\"https://own.example\"]}\n",
+            "has that host itself",
+        ),
         ("mirrors:\n  docker.io :\n    endpoint: []\n", "has that host itself"),
-        ("mirrors:\n  'docker.io': &x\n    endpoint: []\n", "has that host itself"),
+        (
+            "mirrors:\n  'docker.io': &x\n    endpoint: []\n",
+            "has that host itself",
+        ),
         (
             "mirrors:\n  docker.io:\n    endpoint: [\"https://own.example\"]\n",
             "has that host itself",
@@ -232,7 +241,10 @@ fn what_cannot_be_merged_is_told_and_stays() {
         let done = put(&ours, folder.path());
         assert!(done.status.success(), "{done:?}");
         let merged = String::from_utf8(read(&path)).unwrap();
-        assert!(theirs.lines().all(|line| merged.lines().any(|found| found == line)), "{merged}");
+        assert!(
+            theirs.lines().all(|line| merged.lines().any(|found| found == line)),
+            "{merged}"
+        );
     }
     // A host of others below another key is none of ours.
     write(&path, b"configs:\n  docker.io:\n    tls: {}\n");

@@ -77,7 +77,10 @@ impl<'a> Walk<'a> {
         let tag: Option<Tag> = raw.tag.as_deref().map(str::parse).transpose().map_err(name)?;
         if !may_be_named(&self.scope, &repository) {
             let found = format!("{repository} is the name of a plain file of another product, channel or vendor");
-            let own = format!("{FILES_HOST}/{}/{}/ before the names of its files", self.scope.domain, self.scope);
+            let own = format!(
+                "{FILES_HOST}/{}/{}/ before the names of its files",
+                self.scope.domain, self.scope
+            );
             return Err(content("file-name", found).expected(own));
         }
         if let Some(last) = self.tags.last()

@@ -34,16 +34,23 @@ impl Staging {
         write: impl FnOnce(&mut dyn Write, &dyn Fn(io::Error) -> Error) -> Result<()>,
     ) -> Result<()> {
         let path = self.volume_path(volume);
-        // Parts that no journal names go when the next try begins.
+        // One that a kill left goes, as every part that no journal names.
         let part = path.with_extension("part");
         if open_plain(&part)?.is_some() {
             fs::remove_file(&part).map_err(|e| Error::io("remove", &part, e))?;
         }
         let failed = |error| Error::io("write", &part, error);
         let mut file = BufWriter::with_capacity(1 << 20, create_new(&part, 0o600)?);
-        write(&mut file, &failed)?;
-        let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
-        file.sync_all().map_err(failed)?;
+        let written = write(&mut file, &failed).and_then(|()| {
+            let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+            file.sync_all().map_err(failed)
+        });
+        if let Err(error) = written {
+            return Err(match fs::remove_file(&part) {
+                Ok(()) => error,
+                Err(left) => error.and_then(&Error::io("remove", &part, left)),
+            });
+        }
         #[expect(clippy::disallowed_methods, reason = "the file was synced")]
         fs::rename(&part, &path).map_err(|e| Error::io("name", &path, e))?;
         sync_folder(self.folder())

@@ -97,7 +97,10 @@ pub(super) fn judge(appliance: &Appliance, head: &Head, graph: &Graph, incoming:
         })
         .map_err(|error| error.at(Step::X13))?;
     let readiness = readiness(appliance, head, graph, incoming.documents).map_err(|error| error.at(Step::X13))?;
-    let stated = graph.tags.iter().filter_map(|line| Some((&line.repository, line.tag.as_ref()?)));
+    let stated = graph
+        .tags
+        .iter()
+        .filter_map(|line| Some((&line.repository, line.tag.as_ref()?)));
     let gone_names = appliance
         .gone_names(scope, stated.collect())
         .map_err(|error| error.at(Step::X13))?;

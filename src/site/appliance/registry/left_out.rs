@@ -37,12 +37,7 @@ struct Child {
 impl Registry {
     /// Returns the platform of a manifest that a live release of the snapshot leaves out of an index of a repository. Waits for the disk the
     /// first time.
-    pub(super) fn left_out(
-        &self,
-        snapshot: &Snapshot,
-        candidates: &[Candidate],
-        digest: &Digest,
-    ) -> Option<Arc<str>> {
+    pub(super) fn left_out(&self, snapshot: &Snapshot, candidates: &[Candidate], digest: &Digest) -> Option<Arc<str>> {
         let known = snapshot.left_out.get_or_init(|| self.read_left_out(snapshot));
         let found = known.get(digest)?;
         let is_named = |candidate: &Candidate| found.repositories.contains(&candidate.repository);
@@ -82,14 +77,18 @@ impl Registry {
 
     /// Finds the repositories of a release in which an index names what is left out.
     fn place(&self, live: &release::ReleaseRow, found: &mut HashMap<Digest, LeftOut>) {
-        let indexes = self.db().read(|connection| name_claims::indexes_of(connection, live.id));
+        let indexes = self
+            .db()
+            .read(|connection| name_claims::indexes_of(connection, live.id));
         for of_one in indexes.unwrap_or_default().chunk_by(|a, b| a.0 == b.0) {
             let Some((digest, _)) = of_one.first() else { continue };
             let bytes = self.store().read(digest, limits::MANIFEST_BYTES).unwrap_or_default();
             let children = read::<Index>(&bytes).map(|index| index.manifests);
             for child in children.unwrap_or_default() {
                 if let Some(left_out) = found.get_mut(&child.digest) {
-                    left_out.repositories.extend(of_one.iter().map(|(_, name)| name.clone()));
+                    left_out
+                        .repositories
+                        .extend(of_one.iter().map(|(_, name)| name.clone()));
                 }
             }
         }
