@@ -122,15 +122,12 @@ impl Source {
         let set = self.set.as_mut()?;
         let input = if set.volume == volume {
             // What is left of the set is read from its next one on; of the last, nothing is.
-            match set.next.pop_front() {
-                Some((next, input)) => {
-                    set.volume = next;
-                    std::mem::replace(&mut self.input, input)
-                }
-                None => {
-                    set.volume = 0;
-                    std::mem::replace(&mut self.input, Box::new(io::Cursor::new(Vec::new())))
-                }
+            if let Some((next, input)) = set.next.pop_front() {
+                set.volume = next;
+                std::mem::replace(&mut self.input, input)
+            } else {
+                set.volume = 0;
+                std::mem::replace(&mut self.input, Box::new(io::Cursor::new(Vec::new())))
             }
         } else {
             let place = set.next.iter().position(|(next, _)| *next == volume)?;

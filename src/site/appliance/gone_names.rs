@@ -18,11 +18,11 @@ impl Appliance {
             .db
             .read(|connection| name_claims::tags_of(connection, release.id))?;
         let stated = stated.iter().map(|(repository, tag, _)| (repository, tag));
-        self.gone_names(&release.scope, stated.collect())
+        self.gone_names(&release.scope, &stated.collect())
     }
 
     /// Returns the live names of a scope that are not among those stated, ascending.
-    pub(super) fn gone_names(&self, scope: &Scope, stated: BTreeSet<(&RepositoryName, &Tag)>) -> Result<Vec<String>> {
+    pub(super) fn gone_names(&self, scope: &Scope, stated: &BTreeSet<(&RepositoryName, &Tag)>) -> Result<Vec<String>> {
         let Some(live) = self.live_release(scope)? else {
             return Ok(Vec::new());
         };

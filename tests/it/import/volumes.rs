@@ -246,12 +246,12 @@ fn volumes_that_are_damaged_of_another_set_or_two_of_one_number_are_named() {
 
 #[test]
 fn a_damaged_volume_is_copied_again_and_what_the_others_brought_stays() {
+    type Change<'a> = (&'a dyn Fn(&[u8]) -> Vec<u8>, &'a str, &'a str);
     let flipped = |bytes: &[u8], at: usize| {
         let mut damaged = bytes.to_vec();
         damaged[at] ^= 1;
         damaged
     };
-    type Change<'a> = (&'a dyn Fn(&[u8]) -> Vec<u8>, &'a str, &'a str);
     let header = |bytes: &[u8]| bytes.windows(12).position(|part| part == b"chunks/00000").unwrap();
     // A chunk, a header, the end, and bytes behind that.
     let changes: [Change<'_>; 4] = [

@@ -102,7 +102,7 @@ pub(super) fn judge(appliance: &Appliance, head: &Head, graph: &Graph, incoming:
         .iter()
         .filter_map(|line| Some((&line.repository, line.tag.as_ref()?)));
     let gone_names = appliance
-        .gone_names(scope, stated.collect())
+        .gone_names(scope, &stated.collect())
         .map_err(|error| error.at(Step::X13))?;
     Ok(Claimed {
         targets,

@@ -9,19 +9,13 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::foreign_json::read;
+use super::omission::Omission;
 use super::service::Registry;
 use super::snapshot::Snapshot;
 use crate::bundle::absent_lines;
 use crate::db::site::names::Candidate;
 use crate::db::site::{name_claims, release};
-use crate::domain::{Digest, RepositoryName, limits};
-
-/// A manifest that is left out, and the repositories in which an index names it: in any other it is what nobody knows.
-#[derive(Debug)]
-pub(super) struct LeftOut {
-    platform: Arc<str>,
-    repositories: BTreeSet<RepositoryName>,
-}
+use crate::domain::{Digest, limits};
 
 #[derive(Deserialize)]
 struct Index {
@@ -44,8 +38,8 @@ impl Registry {
         candidates.iter().any(is_named).then(|| found.platform.clone())
     }
 
-    fn read_left_out(&self, snapshot: &Snapshot) -> HashMap<Digest, LeftOut> {
-        let mut found: HashMap<Digest, LeftOut> = HashMap::new();
+    fn read_left_out(&self, snapshot: &Snapshot) -> HashMap<Digest, Omission> {
+        let mut found: HashMap<Digest, Omission> = HashMap::new();
         let mut platforms: BTreeSet<Arc<str>> = BTreeSet::new();
         for live in snapshot.active() {
             let mut keep = |absent: crate::bundle::Absent| {
@@ -54,7 +48,7 @@ impl Registry {
                     None => absent.platform.into(),
                 };
                 platforms.insert(platform.clone());
-                found.entry(absent.digest).or_insert_with(|| LeftOut {
+                found.entry(absent.digest).or_insert_with(|| Omission {
                     platform,
                     repositories: BTreeSet::new(),
                 });
@@ -76,7 +70,7 @@ impl Registry {
     }
 
     /// Finds the repositories of a release in which an index names what is left out.
-    fn place(&self, live: &release::ReleaseRow, found: &mut HashMap<Digest, LeftOut>) {
+    fn place(&self, live: &release::ReleaseRow, found: &mut HashMap<Digest, Omission>) {
         let indexes = self
             .db()
             .read(|connection| name_claims::indexes_of(connection, live.id));
