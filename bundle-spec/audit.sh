@@ -354,6 +354,9 @@ signed root release signatures application/vnd.airlock.bundle-head.v1+json head 
 if jq -e '.requires | index("delta-1")' head >answer; then
   refuse "this page reads no layers that are copied from others (delta-1): verify.py does, with --base"
 fi
+if jq -e '.requires | index("volumes-1")' head >answer; then
+  refuse "this page reads a bundle in one file, and this one has volumes (volumes-1): verify.py reads them, all of them named"
+fi
 document head head "the head"
 jq -e -n --slurpfile root root --slurpfile head head --arg domain "$domain" '$root[0] as $root | $head[0]
   | .domain == $domain and .root_version <= $root.version and ([.product] - $root.products == [])' >answer ||

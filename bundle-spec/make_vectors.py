@@ -324,7 +324,14 @@ class Recipe:
         self.first = envelope(self.root, ["root"])
         self.signers = ["release"]
         self.threshold = 1
+        self.cut = None
         self.hooks = {}
+
+    def in_volumes(self, *counts):
+        """Several volumes, which hold so many chunks; build() returns the first, volumes() all."""
+        self.cut = list(counts)
+        self.head.update(reader="0.2.0", requires=["volumes-1"])
+        return self
 
     def with_root(self, document):
         self.root, self.first = document, envelope(document, ["root"])
@@ -372,7 +379,7 @@ class Recipe:
         head["documents"] = [{"digest": digest(data), "size": len(data), "type": kind} for kind, data in content.documents]
         head["totals"] = {"blobs": len(blobs), "chunks": len(stored), "content_bytes": sum(line["size"] for line in lines_of_blobs),
                           "early_blobs": len(early), "needs": len(content.needs), "stored_bytes": 0}
-        head.update(payload_offset=0, volumes=[len(stored)], index=[])
+        head.update(payload_offset=0, volumes=self.cut or [len(stored)], index=[])
         trust = self.hook("trust", canonical({"domain": head["domain"], "roots": self.links}))
         offset = payload_offset(head, lines, trust, self.threshold)
         lines = [{name: value for name, value in line.items() if name != "plain"} for line in lines]
@@ -390,14 +397,28 @@ class Recipe:
         signatures = self.hook("signatures", signatures)
         signatures = signatures if isinstance(signatures, bytes) else canonical({"signatures": signatures})
         approvals = self.hook("approvals", b'{"approvals":[]}')
-        chunks = len(stored)
-        first = self.hook("first", f"airlock-bundle 1\nvolume 1/1 chunks {min(1, chunks)}-{chunks}\n".encode())
+        cut, made = self.cut or [len(stored)], []
+        for volume, count in enumerate(cut, start=1):
+            before = sum(cut[:volume - 1])
+            chunks = range(before + 1, before + count + 1)
+            first = f"airlock-bundle 1\nvolume {volume}/{len(cut)} chunks {before + min(1, count)}-{before + count}\n".encode()
+            made.append(self.archive(self.hook("first", first), (signatures, trust, head_bytes, approvals), pages, offset,
+                                     [(number, stored[number - 1][1]) for number in chunks]))
+        self.made = made
+        return made[0]
+
+    def volumes(self):
+        self.build()
+        return self.made
+
+    def archive(self, first, others, pages, offset, chunks):
+        signatures, trust, head_bytes, approvals = others
         entries = [("00-format", first), ("01-signatures.json", signatures), ("02-trust.json", trust),
                    ("03-head.json", head_bytes), ("04-approvals.json", approvals)]
         entries += [(f"05-index/{number:04}", page) for number, page in enumerate(pages, start=1)]
         fill = offset - sum(padded(len(data)) for _, data in entries) - 512
         entries.append(("06-fill", bytes(max(fill, 0))))
-        entries += [(f"chunks/{number:010}", data) for number, (_, data) in enumerate(stored, start=1)]
+        entries += [(f"chunks/{number:010}", data) for number, data in chunks]
         entries = [[verify.tar_header(name, len(data)), data, bytes(-len(data) % 512)] for name, data in entries]
         entries = self.hook("entries", entries)
         return self.hook("archive", b"".join(b"".join(entry) for entry in entries) + bytes(1024))
@@ -411,7 +432,7 @@ class Vectors:
     def __init__(self):
         self.files = {}
 
-    def add(self, folder, recipe, says, expect, site=None, mark=None, at=AT, pins=None, unproven=0, base=None):
+    def add(self, folder, recipe, says, expect, site=None, mark=None, at=AT, pins=None, unproven=0, base=None, others=()):
         bundle = recipe if isinstance(recipe, bytes) else recipe.build()
         pins = pins or [chain_file(recipe.first if isinstance(recipe, Recipe) else envelope(root(), ["root"]))]
         names = []
@@ -428,6 +449,9 @@ class Vectors:
         if base is not None:
             vector["base"] = "base.airlock"
             self.files[f"{folder}/base.airlock"] = base
+        if others:
+            vector["volumes"] = [f"volume-{number}.airlock" for number, _ in enumerate(others, start=2)]
+            self.files.update(zip((f"{folder}/{name}" for name in vector["volumes"]), others))
         self.files[f"{folder}/bundle.airlock"] = bundle
         self.files[f"{folder}/vector.json"] = text_of(vector)
 

@@ -15,9 +15,10 @@ def run_vectors(folder):
         vector = json.loads(path.read_text())
         here = path.parent
         mark = parse_mark(vector["mark"]) if "mark" in vector else None
+        others = [here / name for name in vector.get("volumes", ())]
         bases = [here / vector["base"]] if "base" in vector else []
         found = judge(here / vector["bundle"], [here / name for name in vector["trust"]], vector.get("site"), mark,
-                      vector.get("at"), bases=bases)
+                      vector.get("at"), bases=bases, others=others)
         short = {name: found[name] for name in ("verdict", "class", "code", "step") if name in found}
         # What only a rebuild shows, it does not refuse for; it says how many layers it has not made again.
         expected, unproven = dict(vector["expect"]), vector.get("unproven", 0)

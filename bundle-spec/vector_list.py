@@ -37,6 +37,7 @@ def fill(vectors):
     vector_encodings.fill(vectors)
     vector_recipes.fill(vectors)
     vector_deltas.fill(vectors)
+    volumes(vectors)
 
 
 # --- Good ---------------------------------------------------------------------------------------------------------
@@ -65,6 +66,8 @@ def good(vectors):
     untyped = Content()
     untyped.tag(untyped.manifest((noise("u", 99),), stated=False), "untyped")
     vectors.good("no-media-type", Recipe(untyped), "a manifest that does not state its media type")
+    vectors.good("plain-file", Recipe(plain_file()), "a plain file, under the name of its own domain, product and channel",
+                 make=False)
     free = Content()
     free.tag(free.manifest((noise("free", 99),), artifactType="application/vnd.example", annotations={"Layers": "1", "digest": "x"}, later={
         "of": [1.5, -0.0, 1e99, None, True, "\U0001f600"]}, subject=None), "free")
@@ -105,6 +108,18 @@ def good(vectors):
         key("stranger").signature("application/vnd.airlock.site-approval.v1+json", b"{}")]})),
         "an approval by a key that no site role names", make=False)
     vectors.good("already", again, "exactly what the site has", verdict="already", site=SITE, mark=f"0:7:{again.head_digest}")
+
+
+def plain_file():
+    content = Content()
+    domain = digest(base64.b64decode(Recipe().first["payload"]))[7:]
+    content.blob(b"{}")
+    layer = {**descriptor(content.blob(b"how to"), "text/plain"), "annotations": {
+        "internal.airlock.file.mode": "0644", "org.opencontainers.image.title": "manual.txt"}}
+    manifest = content.document({"schemaVersion": 2, "artifactType": "application/vnd.airlock.file.v1", "layers": [layer],
+                                 "config": descriptor(b"{}", "application/vnd.oci.empty.v1+json")}, MANIFEST)
+    content.tag(manifest, "latest", f"files.airlock.internal/{domain}/acme-web/stable/manual.txt")
+    return content
 
 
 def platforms():
@@ -518,6 +533,42 @@ def bad_head(vectors):
         {"keyid": f"{n:064x}", "sig": ""} for n in range(33)]})), "33 approvals", "E-LIMIT", "signatures", "X2")
 
 
+# --- Volumes ---------------------------------------------------------------------------------------------------------
+
+def in_two(**head):
+    """Two volumes: the early chunk and a layer, then a layer in two chunks."""
+    content = Content()
+    content.tag(content.manifest((noise("first", 500), bytes(verify.MIB * 3 // 2))), "two")
+    return Recipe(content, **head).in_volumes(2, 2)
+
+
+def volumes(vectors):
+    one, two = in_two().volumes()
+    recipe = in_two()
+    vectors.add("sets/in-order", recipe, "two volumes, the first one first", {"verdict": "good"}, others=[two])
+    vectors.add("sets/from-the-end", two, "two volumes, the second one first", {"verdict": "good"}, others=[one], pins=[chain_file(recipe.first)])
+    other = in_two(sequence=8).volumes()[1]
+
+    def bad(name, recipe, says, code="volumes", kind="E-FORMAT", step="X5", **more):
+        if isinstance(recipe, Recipe):
+            recipe.twin = "one-image"
+        vectors.bad(name, recipe, says, kind, code, step, **more)
+
+    bad("volumes-missing", in_two(), "the first of two volumes", kind="E-INCOMPLETE", step="X11")
+    bad("volumes-alone", two, "the second of two volumes", kind="E-INCOMPLETE", step="X11")
+    bad("volumes-unsaid", in_two().on("head", lambda head: {**head, "requires": []}), "two volumes, and readers need not know")
+    bad("volumes-idle", Recipe(requires=["volumes-1"], reader="0.2.0"), "one volume, and readers must know several")
+    bad("volumes-empty", in_two().on("head", lambda head: {**head, "volumes": [4, 0]}), "a volume of several without a chunk")
+    bad("volumes-257", in_two().on("head", lambda head: {**head, "volumes": [1] * 257}), "257 volumes", kind="E-LIMIT")
+    bad("volumes-lines", in_two().on("first", lambda text: text.replace(b"1/2", b"2/2")), "entry 00 says another volume", code="format-lines")
+    damaged = bytearray(one)
+    damaged[-1024 - 512 + 10] ^= 1
+    bad("volumes-damaged", bytes(damaged), "a volume whose chunk is damaged", code="stored-hash", kind="E-INTEGRITY", step="X11")
+    vectors.add("sets/other-set", one, "volumes of two bundles", {"verdict": "refused", "class": "E-FORMAT", "code": "volumes", "step": "X2"}, others=[other])
+    vectors.add("sets/twice", one, "one volume under two names", {"verdict": "refused", "class": "E-FORMAT", "code": "volumes", "step": "X5"},
+                others=[one, two])
+
+
 # --- Acknowledgement ----------------------------------------------------------------------------------------------
 
 def acknowledged(*more, **head):
@@ -761,6 +812,10 @@ def bad_content(vectors):
     named("j09-signature-of-nothing", "sha256-" + "ab" * 32 + ".sig", REPOSITORY, "a cosign tag of an image that is not there",
           "referrer-tag")
     named("j09-referrers-tag", "sha256-" + "ab" * 32, REPOSITORY, "a referrers tag that is no index", "referrer-tag")
+    named("file-name-no-domain", "latest", "files.airlock.internal/acme-web/stable/manual", "a plain file without a domain in its name",
+          "file-name")
+    named("file-name-other-domain", "latest", f"files.airlock.internal/{'ab' * 32}/acme-web/stable/manual", "another vendor's plain file",
+          "file-name")
     twice = simple()
     twice.tag(twice.manifest((noise("other", 50),)), "1.0")
     bad("j09-tag-twice", twice, "a tag for two digests", "tag-twice")

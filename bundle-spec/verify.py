@@ -20,6 +20,7 @@ With --site and without --mark the bundle is judged as the first one of its prod
 
 import argparse
 import base64
+import contextlib
 import datetime
 import hashlib
 import json
@@ -613,7 +614,7 @@ class Source:
 DOCUMENT_BYTES = {"acknowledgement": 64 * KIB, "compose": MIB, "desired-state": 4 * MIB, "env": MIB, "notes": 4 * MIB, "secrets": MIB, "values": MIB}
 #: Those that the lines of an index use.
 OF_INDEX = ("delta-1", "encoding-1", *verify_recipe.FEATURES)
-FEATURES = (*OF_INDEX, "missing-subjects-1", "nondistributable-layers-1", "secrets-1")
+FEATURES = (*OF_INDEX, "missing-subjects-1", "nondistributable-layers-1", "secrets-1", "volumes-1")
 TOTALS = ("blobs", "chunks", "content_bytes", "early_blobs", "needs", "stored_bytes")
 
 
@@ -684,8 +685,11 @@ def parse_head(data):
         raise wrong("requires", "the release has secrets and the head does not require secrets-1")
     if head["root_version"] == 0 or head["payload_offset"] % 4096:
         raise wrong("payload-offset", "payload_offset is not a multiple of 4,096, or root_version is 0")
-    if head["volumes"] != [totals["chunks"]]:
-        raise wrong("volumes", "the bundle is not one volume with all chunks")
+    volumes = head["volumes"]
+    if len(volumes) > 256:
+        raise Refusal("E-LIMIT", "volumes", f"the bundle has {len(volumes)} volumes")
+    if not volumes or sum(volumes) != totals["chunks"] or (len(volumes) > 1 and 0 in volumes):
+        raise wrong("volumes", "the volumes do not add up to the number of chunks, or one of several holds none")
     if len(head["index"]) > 256 or any(page["size"] > MIB for page in head["index"]):
         raise Refusal("E-LIMIT", "index-size", "the index has more than 256 pages or a page above 1 MiB")
     if any(page["size"] == 0 for page in head["index"]):
@@ -695,7 +699,25 @@ def parse_head(data):
         raise Refusal("E-LIMIT", "totals", "the totals are above the limits")
     if totals["early_blobs"] > totals["blobs"] or totals["stored_bytes"] > totals["content_bytes"]:
         raise wrong("totals", "the totals contradict each other")
+    if (len(volumes) > 1) != ("volumes-1" in requires):
+        raise wrong("volumes", "volumes-1 is required where there is one volume, or not where there are several")
     return head
+
+
+def chunks_of(head, volume):
+    """Numbers of the first and the last chunk of a volume, all counted from 1."""
+    before, held = sum(head["volumes"][:volume - 1]), head["volumes"][volume - 1]
+    return before + min(1, held), before + held
+
+
+def volume_of(head, lines):
+    """The volume whose entry 00 this is."""
+    count = len(head["volumes"])
+    for volume in range(1, count + 1):
+        first, last = chunks_of(head, volume)
+        if lines == f"airlock-bundle 1\nvolume {volume}/{count} chunks {first}-{last}\n".encode():
+            return volume
+    raise Refusal("E-FORMAT", "format-lines", "entry 00 does not say what the head says")
 
 
 # --- 6. Index and chunks ------------------------------------------------------------------------------------------
@@ -1512,7 +1534,7 @@ class Content:
             if line["digest"] not in used and line["digest"] not in self.bases:
                 raise content("unreachable", f"{line['digest']} is listed but nothing refers to it")
         for feature in self.head["requires"]:
-            if feature not in self.used and feature not in OF_INDEX:  # those are judged with the index
+            if feature not in self.used and feature not in (*OF_INDEX, "volumes-1"):  # those are judged with index and head
                 raise content("requires", f"the head requires {feature}, and nothing in the release needs it")
         self.check_state()
 
@@ -1569,6 +1591,9 @@ class Content:
                     TAG(line["tag"])
             except Grammar as error:
                 raise content("name", str(error)) from None
+            own = "files.airlock.internal/{domain}/{product}/{channel}/".format(**self.head)
+            if line["repository"].startswith("files.airlock.internal/") and not line["repository"].startswith(own):
+                raise content("file-name", f"{line['repository']} is the name of another's plain file")
             name = (line["repository"], line.get("tag"))
             if name[1] is not None and name in seen_names:
                 raise content("tag-twice", f"{name[0]}:{name[1]} stands for two digests")
@@ -1835,9 +1860,10 @@ def documents_of(deployment):
 # --- 8. Order of checks -------------------------------------------------------------------------------------------
 
 class Verifier:
-    """One pass over a bundle, step by step."""
+    """One pass over a bundle, step by step; `others` are further volumes of it, in any order."""
 
-    def __init__(self, source, chains, site=None, mark=None, at=None):
+    def __init__(self, source, chains, site=None, mark=None, at=None, others=()):
+        self.others, self.volumes = others, {}
         self.source, self.chains, self.site, self.mark, self.at = source, chains, site, mark, at
         self.step, self.report = "X1", {}
         self.rebuild, self.bases, self.sizes, self.kept = False, {}, {}, Kept()
@@ -1853,22 +1879,26 @@ class Verifier:
     def steps(self):
         source = self.source
         self.step = "X2"
-        entries = []
-        for name, cap in PROLOGUE:
-            entries.append(source.claimed(name, cap))
-            if name == "00-format":
-                self.check_format(entries[0])
-        source.short = "E-INCOMPLETE"
-        lines, signatures, trust, head_bytes, approvals = entries
-        signatures = self.signature_list(signatures, "signatures", "E-SIGNATURE")
-        approvals = self.signature_list(approvals, "approvals", "E-POLICY")
+        lines, signatures, trust, head_bytes, approvals = self.prologue(source)
+        signatures = [self.signature_list(signatures, "signatures", "E-SIGNATURE")]
+        approvals = [self.signature_list(approvals, "approvals", "E-POLICY")]
+        links, numbered = [trust], [(lines, source)]
+        for other in self.others:  # what they say in entries that nobody signed adds up
+            lines, more, trust, same, approved = self.prologue(other)
+            if same != head_bytes:
+                raise Refusal("E-FORMAT", "volumes", "a volume is of another set")
+            signatures.append(self.signature_list(more, "signatures", "E-SIGNATURE"))
+            approvals.append(self.signature_list(approved, "approvals", "E-POLICY"))
+            links.append(trust)
+            numbered.append((lines, other))
 
         self.step = "X3"
-        chain = self.walk_links(trust)
+        for trust in links:
+            chain = self.walk_links(trust)
         root = chain.roots[-1]
 
         self.step = "X4"
-        verify_role(root, "release", BUNDLE_HEAD, head_bytes, signatures())
+        verify_role(root, "release", BUNDLE_HEAD, head_bytes, self.merged(signatures))
 
         self.step = "X5"
         head = parse_head(head_bytes)
@@ -1881,9 +1911,11 @@ class Verifier:
             raise distrust("domain", "the head names another trust domain than entry 02")
         if head["root_version"] > len(chain.roots):
             raise distrust("missing-link", f"the bundle was made under root {head['root_version']}, whose link is missing")
-        expected = f"airlock-bundle 1\nvolume 1/1 chunks {min(1, totals['chunks'])}-{totals['chunks']}\n"
-        if lines != expected.encode():
-            raise Refusal("E-FORMAT", "format-lines", "entry 00 does not say what the head says")
+        for lines, one in numbered:
+            volume = volume_of(head, lines)
+            if volume in self.volumes:
+                raise Refusal("E-FORMAT", "volumes", f"two files are volume {volume}")
+            self.volumes[volume] = one
 
         self.step = "X6"
         if head["product"] not in root["products"]:
@@ -1908,20 +1940,60 @@ class Verifier:
             if self.at >= head["expires"]:
                 raise Refusal("E-EXPIRED", "bundle", f"the bundle expired at {head['expires']}")
         self.step = "X9"
-        approvals()
+        self.merged(approvals)
 
         self.step = "X9a"
         index = self.read_index(head)
+        for one in self.volumes.values():
+            if one is not source:
+                self.read_pages(head, one)
         self.step = "X10"
         self.compare_needs(index)
         self.kept.begin(index)
         self.step = "X11"
+        missing = [volume for volume in range(1, len(head["volumes"]) + 1) if volume not in self.volumes]
+        if missing:
+            self.check_stored(head, index)
+            raise Refusal("E-INCOMPLETE", "volumes", f"volume {missing[0]} of {len(head['volumes'])} is missing; the others are good")
+        self.source = self.volumes[1]
         self.read_chunks(head, index)
         self.step = "X12"
+        self.end(self.source)
+        return "good"
+
+    def prologue(self, source):
+        entries = []
+        for name, cap in PROLOGUE:
+            entries.append(source.claimed(name, cap))
+            if name == "00-format":
+                self.check_format(entries[0])
+        source.short = "E-INCOMPLETE"
+        return entries
+
+    @staticmethod
+    def merged(lists):
+        """What several volumes carry: each once, under the bound of one."""
+        found = lists[0]()
+        for more in lists[1:]:
+            found = found + [one for one in more() if one not in found]
+        if len(found) > 32:
+            raise Refusal("E-LIMIT", "signatures", f"the volumes carry {len(found)} signatures or approvals")
+        return found
+
+    @staticmethod
+    def end(source):
         source.zeros(1024, "end")
         if source.stream.read(1):
             raise Refusal("E-FORMAT", "trailing-data", "bytes follow the end blocks")
-        return "good"
+
+    def check_stored(self, head, index):
+        """Of a set that is not complete: every byte at hand is what was signed; what it makes, nobody knows yet."""
+        for volume in sorted(self.volumes):
+            self.source = self.volumes[volume]
+            first, last = chunks_of(head, volume)
+            for number in range(first, last + 1):
+                self.stored_chunk(number, index.lines["chunk"][number - 1])
+            self.end(self.source)
 
     @staticmethod
     def check_format(lines):
@@ -1982,13 +2054,19 @@ class Verifier:
         return "newer"
 
     def read_index(self, head):
-        source, index = self.source, Index(head)
+        index = Index(head)
+        self.read_pages(head, self.source, index.page)
+        index.finish()
+        return index
+
+    @staticmethod
+    def read_pages(head, source, take=lambda data: None):
         for number, page in enumerate(head["index"], start=1):
             source.expected(f"05-index/{number:04}", page["size"])
             data = source.content(page["size"])
             if hashlib.sha256(data).hexdigest() != page["sha256"]:
                 raise Refusal("E-INTEGRITY", "page-hash", f"index page {number} is not the one the head names")
-            index.page(data)
+            take(data)
         fill = head["payload_offset"] - source.position - 512
         if fill < 0:
             raise Refusal("E-FORMAT", "payload-offset", "the payload begins before the index ends")
@@ -1996,8 +2074,6 @@ class Verifier:
             raise Refusal("E-LIMIT", "fill", f"the fill has {fill} bytes")
         source.expected("06-fill", fill)
         source.zeros(fill, "fill")
-        index.finish()
-        return index
 
     def read_chunks(self, head, index):
         self.step = "X13"
@@ -2006,6 +2082,7 @@ class Verifier:
         blobs, early = index.lines["blob"], head["totals"]["early_blobs"]
         number, left, state, kept, judged = 0, None, None, None, False
         for chunk_number, (chunk, plain) in enumerate(zip(index.lines["chunk"] + [None], index.plain + [0]), start=1):
+            self.turn_to(head, chunk_number)
             data = self.read_chunk(chunk_number, chunk, plain) if chunk else b""
             view = memoryview(data)
             while number < len(blobs):
@@ -2081,22 +2158,35 @@ class Verifier:
             if index.last_user[name] == line["digest"]:
                 self.plains.pop(name, None)
 
+    def turn_to(self, head, number):
+        """Behind the last chunk of a volume comes its end, then the first chunk of the next."""
+        for volume in range(2, len(head["volumes"]) + 1):
+            if number == chunks_of(head, volume)[0]:
+                self.end(self.source)
+                self.source = self.volumes[volume]
+
     def read_chunk(self, number, chunk, plain):
+        stored = self.stored_chunk(number, chunk)
+        return stored if chunk["codec"] == "none" else decompress(stored, plain)
+
+    def stored_chunk(self, number, chunk):
         self.source.expected(f"chunks/{number:010}", chunk["size"])
         stored = self.source.content(chunk["size"])
         if hashlib.sha256(stored).hexdigest() != chunk["sha256"]:
             raise Refusal("E-INTEGRITY", "stored-hash", f"chunk {number} is not the one the index names")
-        return stored if chunk["codec"] == "none" else decompress(stored, plain)
+        return stored
 
 
-def judge(bundle, trust, site=None, mark=None, at=None, rebuild=False, bases=()):
-    """Return the verdict on a file as a dictionary; `bases` are bundles of earlier releases, to copy from."""
+def judge(bundle, trust, site=None, mark=None, at=None, rebuild=False, bases=(), others=()):
+    """Return the verdict on a file as a dictionary; `bases` are bundles of earlier releases, to copy from, `others` more volumes of it."""
     verifier = None
     try:
         kept, sizes = judge_bases(bases, trust)
         chains = [Chain(pathlib.Path(path).read_bytes()) for path in trust]
-        with sys.stdin.buffer if bundle == "-" else open(bundle, "rb") as stream:
-            verifier = Verifier(Source(stream), chains, site, mark, at)
+        with contextlib.ExitStack() as files:
+            stream = files.enter_context(sys.stdin.buffer if bundle == "-" else open(bundle, "rb"))
+            more = [Source(files.enter_context(open(path, "rb"))) for path in others]
+            verifier = Verifier(Source(stream), chains, site, mark, at, more)
             verifier.rebuild, verifier.bases, verifier.sizes = rebuild, kept, sizes
             verdict = verifier.run()
         skipped = [] if site else ["audience", "sequence"]
@@ -2149,7 +2239,7 @@ def parse_time(value):
 
 def main():
     parser = Parser(description="Verify an airlock bundle, or what comes back from a site, without airlock.")
-    parser.add_argument("bundle", nargs="*", help="the bundle, or - for a pipe; with --enrolment files of a site")
+    parser.add_argument("bundle", nargs="*", help="the bundle, or - for a pipe; or its volumes, in any order; with --enrolment files of a site")
     parser.add_argument("--enrolment", action="append", default=[], metavar="FILE", help="judge files of this site; may repeat")
     parser.add_argument("--trust", action="append", default=[], metavar="FILE", help="a pinned chain file; may repeat")
     parser.add_argument("--site", metavar="ID", help="judge as this site")
@@ -2162,9 +2252,9 @@ def main():
     sys.stdout.reconfigure(errors="backslashreplace")  # where the terminal has not every letter
     if options.enrolment and options.bundle and not (options.site or options.mark or options.at):
         return judge_returned(options)
-    if len(options.bundle) != 1 or options.enrolment or not options.trust or (options.mark and not options.site):
+    if not options.bundle or ("-" in options.bundle and options.bundle != ["-"]) or options.enrolment or not options.trust or (options.mark and not options.site):
         parser.error("BUNDLE and --trust are needed, and --mark needs --site; or files of a site and --enrolment")
-    found = judge(options.bundle[0], options.trust, options.site, options.mark, options.at, options.rebuild, options.base)
+    found = judge(options.bundle[0], options.trust, options.site, options.mark, options.at, options.rebuild, options.base, options.bundle[1:])
     if options.json:
         print(shown(json.dumps(found, sort_keys=True, ensure_ascii=False)))
     elif found["verdict"] == "refused":

@@ -457,7 +457,7 @@ fn the_specification_and_the_code_name_the_same_format() {
     assert!(specification.contains("airlock-bundle 1") && kind.contains("\"airlock-bundle\""));
     let package = fs::read_to_string(root.join("src/foundation/package/kind.rs")).unwrap();
     assert!(specification.contains("airlock-status 1") && package.contains("\"airlock-status\""));
-    assert!(lines.contains("{} 1\\nvolume 1/1 chunks {first}-{chunks}\\n"));
+    assert!(lines.contains("{} 1\\nvolume {volume}/{count} chunks {first}-{last}\\n"));
     let envelope = fs::read_to_string(root.join("src/foundation/crypto/envelope.rs")).unwrap();
     let mut types = 0;
     for word in envelope

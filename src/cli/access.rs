@@ -8,8 +8,9 @@ use super::scope_names::ScopeNames;
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::table::table;
+use crate::appliance::Appliance;
 use crate::appliance::access::{AccessView, NewAccess};
-use crate::domain::{Name, Result};
+use crate::domain::{Name, Result, Scope, nearest};
 
 /// Give people and machines beside agents credentials to pull with
 ///
@@ -70,6 +71,7 @@ pub(super) fn run(command: &AccessCommand, ui: &mut Ui) -> Result<()> {
             let appliance = place.state.open(ui)?;
             let (secret, access) = appliance.add_access(NewAccess { name, patterns: read })?;
             ui.say(format_args!("the credential {name}: it is shown this once"));
+            warn_unknown(&appliance, &access, ui)?;
             let view = place.config.site_view_as_served(&appliance, ui)?;
             ui.say(format_args!("next: docker login {} -u {name}", view.address()));
             let mut value = to_json(&access);
@@ -108,6 +110,24 @@ pub(super) fn run(command: &AccessCommand, ui: &mut Ui) -> Result<()> {
             )
         }
     }
+}
+
+/// Says what no release is of that is here: a credential may be made before the first one comes, and as well for a slip of the pen.
+fn warn_unknown(appliance: &Appliance, access: &AccessView, ui: &mut Ui) -> Result<()> {
+    let mut known: Vec<Scope> = appliance.releases()?.into_iter().map(|release| release.scope).collect();
+    known.sort();
+    known.dedup();
+    for grant in access.grants.iter().filter(|grant| !known.contains(&grant.scope)) {
+        let asked = grant.scope.to_string();
+        let here: Vec<String> = known.iter().map(ToString::to_string).collect();
+        let meant = nearest(&asked, here.iter().map(String::as_str));
+        let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
+        ui.warn(format_args!(
+            "no release of {asked} is here: {} reads nothing of it until one is live{meant}",
+            access.name
+        ));
+    }
+    Ok(())
 }
 
 fn to_json(access: &AccessView) -> Value {

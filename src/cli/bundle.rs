@@ -11,8 +11,8 @@ use super::bundle_verifying::{Verifying, gather, no_room};
 use super::file_kind::Door;
 use super::head_view::{describe, headline};
 use super::ui::{bytes, escape};
-use super::{Ui, bundle_desired, trust_file};
-use crate::bundle::{OpenedBundle, read_desired};
+use super::{Ui, bundle_desired, trust_file, volume_view};
+use crate::bundle::read_desired;
 use crate::domain::{Class, Clock as _, Digest, Error, Result, SystemClock, Timestamp, counted};
 use crate::encoding::Encoding;
 use crate::media;
@@ -24,7 +24,7 @@ pub(super) enum BundleCommand {
     ///
     /// Nothing is verified unless --trust is given; then the signatures over the head are.
     Inspect {
-        /// Bundle file, folder with one bundle, named pipe, or - for standard input
+        /// Bundle file or one volume, folder with one bundle or its volumes, named pipe, or - for standard input
         file: PathBuf,
         /// Vendor's chain file: verify the head's signatures too
         #[arg(long, value_name = "ROOT.JSON")]
@@ -37,11 +37,15 @@ pub(super) enum BundleCommand {
     ///
     /// What only a site can judge is skipped and reported: audience, sequence, approvals, content it must hold already. Expiry is
     /// reported, and refused only with --at. A bundle that says it was issued more than 48 hours ahead of that time, or else of
-    /// the clock, is refused.
-    #[command(after_help = "Example:\n  airlock bundle verify release-7.airlock --trust root.json")]
+    /// the clock, is refused. Of a set of volumes that is not complete every byte at hand is compared with what was signed, and it is refused
+    /// by the number of the volume that is missing (E-INCOMPLETE).
+    #[command(
+        after_help = "Examples:\n  airlock bundle verify release-7.airlock --trust root.json\n  airlock bundle verify /media/usb/release-7.2-of-3.airlock --trust root.json"
+    )]
     Verify {
-        /// Bundle file, folder with one bundle, named pipe, or - for standard input
-        file: PathBuf,
+        /// Bundle file, folder with one bundle or its volumes, named pipe, or - for standard input; or the volumes one by one, in any order
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
         /// Vendor's chain file; may repeat
         #[arg(long, value_name = "ROOT.JSON", required = true)]
         trust: Vec<PathBuf>,
@@ -128,12 +132,12 @@ pub(super) fn run(command: &BundleCommand, ui: &mut Ui) -> Result<()> {
     match command {
         BundleCommand::Inspect { file, trust, list } => inspect(file, trust.as_deref(), *list, ui),
         BundleCommand::Verify {
-            file,
+            files,
             trust,
             signatures,
             base,
             at,
-        } => verify(file, trust, (signatures, base), *at, ui),
+        } => verify(files, trust, (signatures, base), *at, ui),
         BundleCommand::Extract(args) => super::bundle_extract::run(args, ui),
         BundleCommand::Diff(args) => super::bundle_diff::run(args, ui),
         #[cfg(feature = "vendor")]
@@ -146,8 +150,10 @@ pub(super) fn run(command: &BundleCommand, ui: &mut Ui) -> Result<()> {
 fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result<()> {
     let source = media::open(file, None)?;
     warn_unfinished(&source, ui);
-    let opened = OpenedBundle::open(source.input).map_err(|error| Door::BUNDLE.told(error, file))?;
+    let size = source.size;
+    let opened = source.into_bundle().map_err(|error| Door::BUNDLE.told(error, file))?;
     let signatures = opened.signatures()?;
+    let at_hand = opened.claimed_volumes();
     let (head, digest, list) = if let Some(trust) = trust {
         let (signed, _) = opened_under(opened, &trust_file::read(trust)?)?;
         let (head, digest) = (signed.head().clone(), signed.head_digest());
@@ -177,7 +183,8 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
         Some((names, needs, encoded, desired)) => (Some(names), needs, encoded, desired),
         None => (None, Vec::new(), Vec::new(), None),
     };
-    let mut human = describe(&head, digest, &signatures, verified, source.size, names.as_deref());
+    let mut human = describe(&head, digest, &signatures, verified, size, names.as_deref());
+    human += &volume_view::lines(&head, &at_hand);
     for need in &needs {
         human += &format!("\n  needs {}  {}", need.digest, bytes(need.size));
     }
@@ -199,7 +206,7 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
         human += &format!("\n{line}");
     }
     let mut value = json!({
-        "head_digest": digest, "verified": verified, "head": head, "size": source.size,
+        "head_digest": digest, "verified": verified, "head": head, "size": size, "volumes_at_hand": at_hand,
         "signatures": signatures.iter().map(|signature| signature.keyid).collect::<Vec<_>>(),
     });
     if let (Some(members), Some(names)) = (value.as_object_mut(), &names) {
@@ -239,7 +246,7 @@ fn encoded(bundle: &crate::bundle::VerifiedBundle) -> Vec<(crate::bundle::Blob, 
 }
 
 fn verify(
-    file: &Path,
+    files: &[PathBuf],
     trust: &[PathBuf],
     (detached, base): (&[PathBuf], &[PathBuf]),
     at: Option<Timestamp>,
@@ -250,7 +257,11 @@ fn verify(
         signatures: detached,
         at,
     };
-    let (bundle, chain) = open_judged(file, by, ui)?;
+    let (bundle, chain) = open_judged(files, by, ui)?;
+    if !bundle.missing_volumes().is_empty() {
+        let total = bundle.total_bytes();
+        return Err(bundle.incomplete(|done| ui.progress("verify", done, total)));
+    }
     let (head, digest) = (bundle.head().clone(), bundle.head_digest());
     let (total, needs) = (bundle.total_bytes(), bundle.index().needs().len());
     let needed_bytes = bundle

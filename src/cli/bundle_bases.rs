@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::file_kind::Door;
-use crate::bundle::{Index, Need, OpenedBundle, VerifiedBundle, build_order, of_base};
+use crate::bundle::{Index, Need, VerifiedBundle, build_order, of_base};
 use crate::crypto::Chain;
 use crate::domain::{Class, Digest, Error, Result, Step, counted};
 use crate::media;
@@ -120,6 +120,6 @@ impl<'a> NamedBases<'a> {
 
 fn open_base(path: &Path, chain: &Chain) -> Result<VerifiedBundle> {
     let source = media::open(path, None)?;
-    let opened = OpenedBundle::open(source.input).map_err(|error| Door::BUNDLE.told(error, path))?;
+    let opened = source.into_bundle().map_err(|error| Door::BUNDLE.told(error, path))?;
     opened.verify_as_made(chain)?.read_index(|_, _| Ok(()))
 }

@@ -20,13 +20,14 @@ use crate::bundle::desired::DesiredState;
 use crate::crypto::RoleName;
 use crate::domain::{Class, Error, Result, Timestamp, Version, counted};
 use crate::encoding::Level;
+use crate::media;
 use crate::stream::{open_named, read_bounded};
 use crate::vendor_side::collect::{Platform, RegistryOptions};
 use crate::vendor_side::release::Overrides;
 use crate::vendor_side::release_file::{RELEASE_FILE_BYTES, ReleaseFile, duration};
 use crate::vendor_side::{
-    AckKeys, AskSecret, Build, BuildEvent, Destination, EncodeOptions, Encodings, HelmChoice, PackEvent, build, plan,
-    release_keys,
+    AckKeys, AskSecret, Build, BuildEvent, Destination, EncodeOptions, Encodings, HelmChoice, PackEvent,
+    StandingRelease, build, plan, release_keys,
 };
 
 /// Where a bundle goes when it is written to a pipe.
@@ -48,7 +49,11 @@ pub(super) struct CreateArgs {
     /// Collect and plan, and stop there: nothing is written, signed or recorded, and no number is used
     #[arg(long)]
     dry_run: bool,
-    /// Replace a bundle at --output even where others have signed or approved it
+    /// Most bytes of a file, like 700M, 4G (one byte less, as FAT32 takes it), or dvd: where more is written, it is in volumes that are called
+    /// FILE.1-of-3.airlock and so on, and the sites need airlock 0.2.0 or newer
+    #[arg(long, value_name = "SIZE", value_parser = volume_size)]
+    volume_size: Option<u64>,
+    /// Replace a bundle at --output even where it is of another release, or others have signed or approved it
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
@@ -195,7 +200,21 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         let read = args.keys.iter().chain(&args.ca_files).chain(&args.allow_outside);
         let inputs = read.chain(&args.passphrase.passphrase_file).chain(&args.file);
         let inputs = inputs.chain(&args.lists.lists);
-        output_place::check(output, Makes::Bundle, inputs.map(PathBuf::as_path))?;
+        let inputs: Vec<&Path> = inputs.map(PathBuf::as_path).collect();
+        output_place::check_folder(output)?;
+        output_place::check(output, Makes::Bundle, inputs.iter().copied())?;
+        for volume in volumes_there(args, output)? {
+            output_place::check(&volume, Makes::Bundle, inputs.iter().copied())?;
+        }
+    }
+    if to_pipe && args.volume_size.is_some() {
+        return Err(Error::new(
+            Class::Usage,
+            "volume-size",
+            "--volume-size was given, and a pipe takes one bundle",
+        )
+        .expected("a file with -o, which the volumes are called after")
+        .remedy("leave --volume-size out, or give -o FILE"));
     }
     end_programs_on_signals()?;
     let workspace = args.workspace.open_to_write(ui)?;
@@ -219,6 +238,11 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         full: args.base.full,
         base: args.base.base.clone(),
         base_max_age: Some(args.base.base_max_age),
+        volume_bytes: args.volume_size,
+        standing: match output {
+            Some(output) if !to_pipe && !args.replace => standing(args, output)?,
+            _ => Vec::new(),
+        },
         encode: args.encode.options(),
     };
     let registries = RegistryOptions {
@@ -259,6 +283,9 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     if !to_pipe && !args.replace {
         let keys: Vec<_> = keys.iter().map(|key| key.public().id()).collect();
         output_place::check_replaced(output, &keys)?;
+        for volume in volumes_there(args, output)? {
+            output_place::check_replaced(&volume, &keys)?;
+        }
     }
     let mut stdout = io::stdout().lock();
     let destination = if to_pipe {
@@ -284,8 +311,9 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         .map(bundle_plan::target_json)
         .collect();
     let output = output.display().to_string();
+    let files: Vec<String> = packed.files.iter().map(|path| path.display().to_string()).collect();
     let value = json!({
-        "file": output, "head_digest": packed.head_digest, "product": head.product, "channel": head.channel,
+        "file": output, "files": files, "head_digest": packed.head_digest, "product": head.product, "channel": head.channel,
         "version": head.version, "epoch": head.epoch, "sequence": head.sequence, "audience": head.audience,
         "expires": head.expires, "bytes": packed.bytes, "content_bytes": head.totals.content_bytes,
         "blobs": head.totals.blobs, "names": built.names, "absent": built.absent,
@@ -298,7 +326,10 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     });
     let mut human = format!(
         "{}\n{}\nhead         {}\nsize         {} for {} of content in {}, {}\nsignatures   {}",
-        escape(&output),
+        match &files[..] {
+            [] => escape(&output),
+            files => files.iter().map(|file| escape(file)).collect::<Vec<_>>().join("\n"),
+        },
         super::head_view::headline(head),
         packed.head_digest,
         bytes(packed.bytes),
@@ -349,15 +380,19 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
     }
     if built.signatures_missing > 0 {
         ui.warn(format_args!(
-            "{} needed before a site takes it: `airlock bundle sign {} --key FILE`",
+            "{} needed before a site takes it: `airlock bundle sign {} --key FILE`{}",
             match built.signatures_missing {
                 1 => "1 more signature is".to_owned(),
                 missing => format!("{missing} more signatures are"),
             },
-            if to_pipe {
-                "BUNDLE".to_owned()
+            match &files[..] {
+                [] => "BUNDLE".to_owned(),
+                [first, ..] => quoted(&escape(first)),
+            },
+            if files.len() > 1 {
+                ", and each other volume likewise"
             } else {
-                quoted(&escape(&output))
+                ""
             }
         ));
     }
@@ -403,6 +438,45 @@ fn level(text: &str) -> Result<Level, String> {
         .into_iter()
         .find(|level| level.word() == text)
         .ok_or_else(|| format!("{text:?} is none of quick, normal, small"))
+}
+
+/// Releases whose bundles this one would replace.
+fn standing(args: &CreateArgs, output: &Path) -> Result<Vec<StandingRelease>> {
+    let mut files = volumes_there(args, output)?;
+    files.push(output.to_owned());
+    let release = |path: &PathBuf| {
+        let opened = media::open(path, None)
+            .and_then(media::BundleSource::into_bundle)
+            .ok()?;
+        StandingRelease::of(path, &opened)
+    };
+    Ok(files.iter().filter_map(release).collect())
+}
+
+/// Volumes of an earlier bundle of this name, where volumes are to be written.
+fn volumes_there(args: &CreateArgs, output: &Path) -> Result<Vec<PathBuf>> {
+    match args.volume_size {
+        Some(_) => media::volumes_at(output),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Reads `4G`, `dvd`, `700M` or a number of bytes.
+fn volume_size(text: &str) -> Result<u64, String> {
+    // What a single-layer DVD holds beside its own file system.
+    const DVD: u64 = 4_480 << 20;
+    let bytes = match text {
+        "dvd" => DVD,
+        _ => match text.strip_suffix(['K', 'M', 'G', 'T']) {
+            Some(_) => size(&format!("{text}iB"))?,
+            None => size(text).map_err(|_| format!("{text:?} is no size like 4G, 700M, dvd or a number of bytes"))?,
+        },
+    };
+    Ok(if bytes == media::FAT_FILE_BYTES + 1 {
+        bytes - 1
+    } else {
+        bytes
+    })
 }
 
 /// Reads `90d`, `12h` or `2w`.

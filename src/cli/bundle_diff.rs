@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Ui;
 use super::bundle_diff_targets::{DesiredDiff, compare_desired};
 use super::bundle_opening::{By, open_judged};
+use super::head_view::release;
 use super::ui::{bytes, escape};
 use crate::bundle::{EarlyContent, Head, Need, read_early};
 use crate::domain::{Digest, Hash, Result, Tag, Timestamp, counted};
@@ -71,7 +72,7 @@ pub(super) fn run(args: &DiffArgs, ui: &mut Ui) -> Result<()> {
             signatures: &[],
             at: args.at,
         };
-        let (bundle, _) = open_judged(path, by, ui)?;
+        let (bundle, _) = open_judged(&[path.to_owned()], by, ui)?;
         let index = bundle.index();
         Ok(Side {
             head: bundle.head().clone(),
@@ -228,17 +229,10 @@ fn to_json(a: &Side, b: &Side, names: &NameDiff<'_>, desired: &DesiredDiff) -> V
 }
 
 fn describe(a: &Side, b: &Side, names: &NameDiff<'_>, desired: &DesiredDiff) -> String {
-    let release = |side: &Side| {
-        let head = &side.head;
-        format!(
-            "{}/{} {} ({})",
-            head.product,
-            head.channel,
-            escape(&head.version),
-            head.counter()
-        )
-    };
-    let mut lines = vec![format!("release      {} -> {}", release(a), release(b))];
+    let mut lines = vec![
+        format!("from         {}", release(&a.head)),
+        format!("to           {}", release(&b.head)),
+    ];
     if a.head_digest == b.head_digest {
         lines.push("the same release, head and all".into());
         return lines.join("\n");

@@ -91,7 +91,7 @@ pub(super) fn run(args: &ExtractArgs, ui: &mut Ui) -> Result<()> {
         signatures: &args.signatures,
         at: args.at,
     };
-    let (bundle, chain) = open_judged(&args.file, by, ui)?;
+    let (bundle, chain) = open_judged(std::slice::from_ref(&args.file), by, ui)?;
     let head_digest = bundle.head_digest();
     let place = output.work_folder(&args.work, head_digest);
     let bases = NamedBases::read(&args.base, &chain)?;

@@ -1,6 +1,6 @@
 //! Opens a bundle for who judges it without a site: whose it is, who signed it, when, and what its index says (X1 to X9a).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Ui;
 use super::file_kind::Door;
@@ -24,7 +24,7 @@ pub(super) struct By<'a> {
 }
 
 /// Opens a bundle whose head and index are good. What judges a bundle needs no network: the power is given up before the first byte is read.
-pub(super) fn open_judged(file: &Path, by: By<'_>, ui: &mut Ui) -> Result<(VerifiedBundle, Chain)> {
+pub(super) fn open_judged(files: &[PathBuf], by: By<'_>, ui: &mut Ui) -> Result<(VerifiedBundle, Chain)> {
     let chains = by
         .trust
         .iter()
@@ -36,10 +36,11 @@ pub(super) fn open_judged(file: &Path, by: By<'_>, ui: &mut Ui) -> Result<(Verif
     }
     #[cfg(feature = "site")]
     crate::confine::no_network()?;
-    let source = media::open(file, None)?;
+    let source = media::open_all(files, None)?;
     warn_unfinished(&source, ui);
-    let opened = OpenedBundle::open(source.input)
-        .map_err(|error| Door::BUNDLE.told(error, file))?
+    let opened = source
+        .into_bundle()
+        .map_err(|error| told(error, files))?
         .with_signatures(signatures);
     let (domain, _) = opened.links()?;
     let chain = chains.iter().find(|chain| chain.domain() == domain).or(chains.first());
@@ -52,6 +53,14 @@ pub(super) fn open_judged(file: &Path, by: By<'_>, ui: &mut Ui) -> Result<(Verif
     }
     signed.approvals()?;
     Ok((signed.read_index(|_, _| Ok(()))?, chain))
+}
+
+/// Retells a refusal of what is no bundle, where one file was named.
+pub(super) fn told(error: Error, files: &[PathBuf]) -> Error {
+    match files {
+        [file] => Door::BUNDLE.told(error, file),
+        _ => error,
+    }
 }
 
 /// Says that a bundle is read as it was before a signing that did not end.

@@ -203,7 +203,7 @@ pub(super) fn to_json(plan: &Plan) -> Value {
         "epoch": release.epoch, "sequence": release.sequence, "audience": release.audience, "expires": release.expires,
         "next_free": {"epoch": plan.next_free.epoch, "sequence": plan.next_free.sequence}, "signed_head": plan.signed,
         "base": base_json(&plan.base), "blobs": plan.blobs, "content_bytes": plan.content_bytes, "needs": plan.needs,
-        "needed_bytes": plan.needed_bytes, "largest_bytes": plan.largest_bytes,
+        "needed_bytes": plan.needed_bytes, "largest_bytes": plan.largest_bytes, "most_volumes": plan.most_volumes,
         "fetch_bytes": plan.far_bytes.saturating_sub(plan.kept_bytes), "kept_bytes": plan.kept_bytes, "names": names, "absent": plan.absent,
         "targets": plan.desired.iter().flat_map(|desired| &desired.targets).map(target_json).collect::<Vec<_>>(),
         "removed": plan.desired.iter().flat_map(|desired| &desired.removed).collect::<Vec<_>>(),
@@ -240,18 +240,22 @@ pub(super) fn charts_json(charts: &[ChartReport]) -> Vec<Value> {
 pub(super) fn describe(plan: &Plan) -> String {
     let release = &plan.release;
     let mut text = format!(
-        "{}/{} {} (release {}): nothing was written, signed or recorded",
-        release.product,
-        release.channel,
+        "release {} ({}) of {}/{}: nothing was written, signed or recorded",
+        release.counter(),
         escape(&release.version),
-        release.counter()
+        release.product,
+        release.channel
     );
     for line in lines(plan) {
         text += &format!("\n{line}");
     }
     text += &format!(
-        "\nsize         {} at most, {} in {}",
+        "\nsize         {} at most{}, {} in {}",
         bytes(plan.largest_bytes),
+        match plan.most_volumes {
+            Some(volumes) => format!(" in up to {}", counted(volumes, "volume")),
+            None => String::new(),
+        },
         counted(plan.blobs, "blob"),
         counted(plan.names.len(), "name"),
     );

@@ -27,7 +27,7 @@ const DIGITS: usize = 16;
 /// Look at plain files and artifacts of the live releases, and write them out
 ///
 /// Plain files are what a release carries that is no image: manuals, licences, firmware. Artifacts are whatever else a registry holds that is
-/// no image (charts, policies, packages); each of their layers is a file. A running server has plain files at /files/PRODUCT/CHANNEL/NAME
+/// no image (charts, policies, packages); each of their layers is a file. A running server has plain files at /files/DOMAIN/PRODUCT/CHANNEL/NAME
 /// too, for whoever may read the registry.
 #[derive(Debug, Subcommand)]
 pub(super) enum FileCommand {

@@ -5,14 +5,22 @@ use crate::bundle::Head;
 use crate::crypto::Signature;
 use crate::domain::{Audience, Hash, counted};
 
+/// Returns number, label and scope of a release, as they are written everywhere.
+pub(super) fn release(head: &Head) -> String {
+    format!(
+        "release {} ({}) of {}/{}",
+        head.counter(),
+        escape(&head.version),
+        head.product,
+        head.channel
+    )
+}
+
 /// Returns one line about a head.
 pub(super) fn headline(head: &Head) -> String {
     format!(
-        "{}/{} {} (release {}), {} in {}, made {}, expires {}",
-        head.product,
-        head.channel,
-        escape(&head.version),
-        head.counter(),
+        "{}, {} in {}, made {}, expires {}",
+        release(head),
         bytes(head.totals.content_bytes),
         counted(head.totals.blobs, "blob"),
         head.issued_at,
@@ -64,13 +72,7 @@ pub(super) fn describe(
         .map(|document| format!("{} ({})", document.kind, bytes(document.size)))
         .collect();
     let mut lines = vec![
-        format!(
-            "release      {}/{} {} (number {})",
-            head.product,
-            head.channel,
-            escape(&head.version),
-            head.counter()
-        ),
+        release(head).replacen("release ", "release      ", 1),
         format!("head         {digest}"),
         format!(
             "signatures   {}{}",

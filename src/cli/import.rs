@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use super::file_kind::Door;
+use super::bundle_opening::told;
 use super::removal_plan::ReleasePlan;
 use super::scope_names::ScopeNames;
 use super::state_folder::StateArgs;
 use super::waiting_view::{commands, missing_json};
-use super::{Ui, head_view, heard_view, hidden, secret_plan, signature_file};
+use super::{Ui, gone_names, head_view, heard_view, hidden, secret_plan, signature_file};
 use crate::appliance::fleet::targets_now;
 use crate::appliance::secret::lacks;
 use crate::appliance::{Event, Imported, Options, Outcome, Restored};
@@ -30,8 +30,10 @@ use crate::media;
     after_help = "Examples:\n  airlock import /media/usb\n  airlock import release-7.airlock --dry-run\n  diode-receive | airlock import -"
 )]
 pub(super) struct ImportArgs {
-    /// Bundle file, folder with exactly one bundle in it, named pipe, or - for standard input
-    source: PathBuf,
+    /// Bundle file, folder with exactly one bundle or its volumes in it, named pipe, or - for standard input; or volumes one by one, in any
+    /// order: what came of them is kept, and the one that is missing is asked for
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<PathBuf>,
     /// Run every check and keep nothing but an audit row
     #[arg(long)]
     dry_run: bool,
@@ -73,7 +75,7 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
         confirmed_date: args.date,
         signatures,
     };
-    let open = || media::open(&args.source, Some(Duration::from_secs(args.stall_secs)));
+    let open = || media::open_all(&args.sources, Some(Duration::from_secs(args.stall_secs)));
     // Whatever a bundle may do to this process, it opens no connection and starts no program.
     crate::confine::no_network()?;
     let now = targets_now(&appliance);
@@ -89,7 +91,7 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
             Event::Rebuilding { done, total } => ui.progress("rebuilding", done, total),
             Event::Progress { done, total } => ui.progress("import", done, total),
         })
-        .map_err(|error| Door::BUNDLE.told(error, &args.source))?;
+        .map_err(|error| told(error, &args.sources))?;
     for warning in &imported.warnings {
         ui.warn(warning);
     }
@@ -216,6 +218,7 @@ fn report(
         members.insert("waits_for".into(), missing_json(missing));
         if let Some(plan) = plan {
             members.insert("removes".into(), plan.to_json());
+            members.insert("gone_names".into(), json!(imported.gone_names));
             members.insert("secrets".into(), secret_plan::to_json(&imported.secrets));
         }
     }
@@ -235,6 +238,9 @@ fn report(
         human += &format!("\n{line}");
     }
     let when = if live == Some(true) { "" } else { "once it is live, " };
+    for line in gone_names::lines(&imported.gone_names, when) {
+        human += &format!("\n{line}");
+    }
     for line in secret_plan::lines(&imported.secrets, &imported.secrets.made_anew) {
         human += &format!("\n{when}{line}");
     }

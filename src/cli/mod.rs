@@ -55,6 +55,7 @@ mod file_kind;
 mod file_output;
 #[cfg(feature = "site")]
 mod gc;
+mod gone_names;
 mod head_view;
 #[cfg(feature = "site")]
 mod heard_view;
@@ -173,6 +174,7 @@ mod vendor_ledger;
 mod vendor_release;
 #[cfg(feature = "vendor")]
 mod vendor_trust;
+mod volume_view;
 #[cfg(feature = "site")]
 mod waiting_view;
 #[cfg(feature = "vendor")]

@@ -166,6 +166,22 @@ pub(super) fn check<'a>(path: &Path, makes: Makes, inputs: impl IntoIterator<Ite
     Err(refusal(path, makes, &what))
 }
 
+/// Says that the folder of an output is missing: before long work, and not where the file is written.
+///
+/// # Errors
+///
+/// `E-IO`.
+#[cfg(feature = "vendor")]
+pub(super) fn check_folder(path: &Path) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => return Ok(()),
+    };
+    fs::metadata(folder)
+        .map(drop)
+        .map_err(|error| Error::io("write into", folder, error))
+}
+
 /// Checks as [`check`] that an output may be written, and that nothing stands there: what a command cannot make again is replaced only where
 /// that is said.
 ///

@@ -15,7 +15,7 @@ use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
 use super::waiting_view::{self, WaitingView};
-use super::{Ui, hidden, secret_plan};
+use super::{Ui, gone_names, hidden, secret_plan};
 use crate::appliance::acknowledgement::Standing;
 use crate::appliance::fleet::targets_now;
 use crate::appliance::secret::{MissingSecret, lacks};
@@ -166,12 +166,18 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             let release = appliance.find_release(named, product.as_deref())?;
             let next = appliance.release_content(&release)?.targets;
             let plan = ReleasePlan::new(&targets_now(&appliance), &release.scope, &next, ui);
+            let gone = appliance.gone_names_of(&release)?;
             let secrets = appliance.secret_plan(&release)?;
             let told = secret_plan::lines(&secrets, &secrets.made);
             let step = step(&appliance, &release)?;
             let is_back = step.as_ref().is_some_and(|(_, is_back)| *is_back);
             let step = step.map(|(line, _)| line);
-            for line in step.iter().chain(&plan.lines()).chain(&told) {
+            for line in step
+                .iter()
+                .chain(&plan.lines())
+                .chain(&gone_names::lines(&gone, ""))
+                .chain(&told)
+            {
                 ui.say(line);
             }
             let is_asked = (is_back || !told.is_empty()) && io::stdin().is_terminal();
@@ -200,7 +206,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 Activated::Now { .. } => ("activated", format!("{name} is live now{}", made(&secrets.made))),
             };
             let hidden = appliance.hidden(&release)?;
-            let value = json!({"result": word, "head": release.head, "hidden": hidden::to_json(&hidden), "removes": plan.to_json(), "secrets": secret_plan::to_json(&secrets)});
+            let value = json!({"result": word, "head": release.head, "hidden": hidden::to_json(&hidden), "removes": plan.to_json(), "gone_names": gone, "secrets": secret_plan::to_json(&secrets)});
             ui.result(&value, human + &hidden::lines(&hidden))
         }
     }

@@ -156,10 +156,10 @@ fn introduce(registry: &Registry, agents: &AgentsAddress, way: &Way, ui: &mut Ui
     let names = ScopeNames::read(registry.live().appliance(), [])?;
     for release in snapshot.active() {
         ui.say(format_args!(
-            "live: {} {} (release {})",
-            names.of(&release.scope),
+            "live: release {} ({}) of {}",
+            release.counter,
             release.version,
-            release.counter
+            names.of(&release.scope)
         ));
     }
     let (host, scheme) = (&agents.host, agents.scheme());

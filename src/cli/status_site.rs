@@ -58,11 +58,10 @@ pub(super) fn failure(now: &DeploymentNow) -> String {
 pub(super) fn refusal(receipt: &ReceiptRow) -> String {
     let word = |text: &Option<String>| text.as_deref().map_or_else(|| "–".to_owned(), escape);
     format!(
-        "{}/{} {}.{} refused {}: {} {} (receipt {})",
+        "release {} of {}/{} refused {}: {} {} (receipt {})",
+        receipt.counter,
         receipt.product,
         receipt.channel,
-        receipt.counter.epoch,
-        receipt.counter.sequence,
         minute(receipt.at),
         word(&receipt.class),
         word(&receipt.code),

@@ -9,7 +9,7 @@ use super::file_kind::Door;
 use super::status_verify_summary::{self, Sorted, sort};
 use super::ui::escape;
 use super::workspace_folder::WorkspaceArgs;
-use crate::domain::{Clock as _, Error, Result, SystemClock, Uuid, counted};
+use crate::domain::{Clock as _, Counter, Error, Result, SystemClock, Uuid, counted};
 use crate::vendor_side::ledger::ask::finding_advice;
 use crate::vendor_side::ledger::{
     Identity, IngestEvent, IngestOptions, Outcome, ReceiptTold, Refused, TakenIn, Verdict, ingest,
@@ -179,8 +179,11 @@ fn taken_in(taken: &TakenIn, file: &str, dry_run: bool) -> String {
             None => ", not signed here",
         };
         format!(
-            "{} {} {}.{} ({}{differs})",
-            release.product, release.channel, release.epoch, release.sequence, release.state
+            "release {} of {}/{}: {}{differs}",
+            number(release.epoch, release.sequence),
+            release.product,
+            release.channel,
+            release.state
         )
     });
     list(&mut text, "fails", &taken.failed, taken.new_failures, |failed| {
@@ -233,13 +236,16 @@ fn receipt(receipt: &ReceiptTold) -> String {
         ", not signed here for this site"
     };
     format!(
-        "{} on {}: {} {} {}.{} ({}){why}{foreign}",
+        "{} on {}: release {} ({}) of {}/{}{why}{foreign}",
         receipt.result,
         receipt.at,
+        number(receipt.epoch, receipt.sequence),
+        escape(&receipt.version),
         receipt.product,
         receipt.channel,
-        receipt.epoch,
-        receipt.sequence,
-        escape(&receipt.version),
     )
+}
+
+fn number(epoch: u64, sequence: u64) -> Counter {
+    Counter { epoch, sequence }
 }

@@ -11,7 +11,6 @@ use super::ledger_papers::{self, ProofArgs, ReportArgs};
 use super::ui::Ui;
 use super::vendor_ack::{self, AckArgs};
 use super::workspace_folder::WorkspaceArgs;
-use crate::bundle::OpenedBundle;
 use crate::db::ledger::Recorded;
 use crate::domain::{Class, Clock as _, Error, FixId, Result, SystemClock};
 use crate::media;
@@ -129,12 +128,7 @@ fn learn_all(args: &LearnArgs, ui: &mut Ui) -> Result<()> {
     let mut text = Vec::new();
     for path in &args.files {
         let source = media::open(path, None)?;
-        let learned = learn(
-            &workspace,
-            OpenedBundle::open(source.input)?,
-            &args.fixes,
-            SystemClock.now(),
-        )?;
+        let learned = learn(&workspace, source.into_bundle()?, &args.fixes, SystemClock.now())?;
         let (result, word) = match learned.recorded {
             Recorded::New => ("learned", "learned"),
             Recorded::Already => ("already", "known already:"),

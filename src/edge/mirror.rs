@@ -155,7 +155,7 @@ async fn work(
         let Some(job) = next else { return Ok(copied) };
         let mut from: Option<&String> = None;
         for to in &job.to {
-            if target.has_blob(to, &job.digest).await? {
+            if target.has_blob(to, &job.digest, job.size).await? {
                 copied.blobs_there += 1;
             } else {
                 let (registry, digest, size) = (registry.clone(), job.digest, job.size);
@@ -201,7 +201,10 @@ async fn manifests(
             unlisted.entry(subject).or_default().push(manifest);
         }
         let digest = manifest.digest.to_string();
-        if target.manifest(to, &digest).await?.is_some() {
+        if target
+            .has_manifest(to, &digest, (&manifest.digest, &manifest.media_type))
+            .await?
+        {
             copied.manifests_there += 1;
             continue;
         }
@@ -226,12 +229,12 @@ async fn manifests(
         list_referrers(target, to, &subject, &referrers, copied).await?;
     }
     for (tag, digest) in &repository.tags {
-        let (tag, wanted) = (tag.as_str(), digest.to_string());
-        if target.manifest(to, tag).await?.as_deref() == Some(&wanted) {
+        let Some(media_type) = here.get(digest) else { continue };
+        let tag = tag.as_str();
+        if target.has_manifest(to, tag, (digest, media_type)).await? {
             copied.tags_there += 1;
             continue;
         }
-        let Some(media_type) = here.get(digest) else { continue };
         let bytes = registry.mirrored_manifest(digest)?;
         match target.put_manifest(to, tag, media_type, bytes).await {
             Ok(()) => copied.tags += 1,
@@ -254,7 +257,7 @@ async fn list_referrers(
         return Ok(());
     }
     let tag = subject.to_string().replace(':', "-");
-    let before = target.read_manifest(to, &tag).await?;
+    let before = target.read_manifest(to, &tag, INDEX).await?;
     #[expect(clippy::disallowed_methods, reason = "a list in somebody's registry, bounded")]
     let before: Value = before
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())

@@ -3,6 +3,7 @@
 //! - Nothing but the configured address is ever connected to: no redirect is followed, no proxy is asked, and where an upload goes on at
 //!   another address than the registry's own it ends. The one other host is that of a token service which the configuration names.
 //! - 429, 500, 502, 503, 504 and connections that break are tried again, later and later; `Retry-After` is obeyed.
+//! - What a registry says of what it holds is compared with what it gives: a manifest by its bytes, a blob by its size.
 //! - Blobs go in pieces, so that neither side holds more than one, and a piece is what is tried again.
 
 use std::collections::HashMap;
@@ -14,12 +15,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
 use zeroize::Zeroizing;
 
 use crate::config::MirrorSettings;
+use crate::container::digest_of;
 use crate::domain::{Class, Code, Digest, Error, Result};
 use crate::stream::{open_named, read_bounded};
 
@@ -144,35 +147,38 @@ impl Target {
         &self.host
     }
 
-    /// Whether a blob is there.
-    pub(super) async fn has_blob(&self, repository: &str, digest: &Digest) -> Result<bool> {
+    /// Whether a blob is there, with its size where the registry says one.
+    pub(super) async fn has_blob(&self, repository: &str, digest: &Digest, size: u64) -> Result<bool> {
         let url = self.url(&format!("{repository}/blobs/{digest}"))?;
         let answer = self.send(repository, || self.http.head(url.clone())).await?;
-        Ok(answer.status().is_success())
+        let said = answer
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok());
+        let said = said.and_then(|text| text.parse::<u64>().ok());
+        Ok(answer.status().is_success() && said.is_none_or(|said| said == size))
     }
 
-    /// Returns the digest that a tag or digest stands for there; nothing where there is no such manifest.
-    pub(super) async fn manifest(&self, repository: &str, reference: &str) -> Result<Option<String>> {
-        const ACCEPTED: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
-                                application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
-        let url = self.url(&format!("{repository}/manifests/{reference}"))?;
-        let ask = || self.http.head(url.clone()).header(reqwest::header::ACCEPT, ACCEPTED);
-        let answer = self.send(repository, ask).await?;
-        if !answer.status().is_success() {
-            return Ok(None);
-        }
-        let digest = answer.headers().get("docker-content-digest");
-        Ok(digest.and_then(|digest| Some(digest.to_str().ok()?.to_owned())))
+    /// Whether a manifest is there, byte for byte: not what the registry says of it, but what it gives.
+    pub(super) async fn has_manifest(
+        &self,
+        repository: &str,
+        reference: &str,
+        (digest, media_type): (&Digest, &str),
+    ) -> Result<bool> {
+        let given = self.read_manifest(repository, reference, media_type).await?;
+        Ok(given.is_some_and(|bytes| digest_of(&bytes) == *digest))
     }
 
     /// Returns the bytes of a manifest there.
-    pub(super) async fn read_manifest(&self, repository: &str, reference: &str) -> Result<Option<Vec<u8>>> {
+    pub(super) async fn read_manifest(
+        &self,
+        repository: &str,
+        reference: &str,
+        media_type: &str,
+    ) -> Result<Option<Vec<u8>>> {
         let url = self.url(&format!("{repository}/manifests/{reference}"))?;
-        let ask = || {
-            self.http
-                .get(url.clone())
-                .header(reqwest::header::ACCEPT, "application/vnd.oci.image.index.v1+json")
-        };
+        let ask = || self.http.get(url.clone()).header(reqwest::header::ACCEPT, media_type);
         let answer = self.send(repository, ask).await?;
         if !answer.status().is_success() {
             return Ok(None);
@@ -222,6 +228,11 @@ impl Target {
             if answer.status() != StatusCode::ACCEPTED {
                 return Err(self.refused(answer, &format!("a piece of {digest}")).await);
             }
+            if let Some(held) = held(&answer).filter(|held| *held != end) {
+                return Err(self.contradicts(&format!(
+                    "it holds {held} bytes of {digest}, of which it was sent {end}"
+                )));
+            }
             place = self.location(&answer)?;
             sent(piece.len() as u64);
             offset = end;
@@ -238,6 +249,11 @@ impl Target {
         let answer = self.send(repository, put).await?;
         if answer.status() != StatusCode::CREATED {
             return Err(self.refused(answer, &format!("the blob {digest}")).await);
+        }
+        if !self.has_blob(repository, digest, size).await? {
+            return Err(self.contradicts(&format!(
+                "it took {digest} into {repository}, and does not have it there"
+            )));
         }
         sent(rest.len() as u64);
         Ok(true)
@@ -261,6 +277,11 @@ impl Target {
         let answer = self.send(repository, put).await?;
         if answer.status() != StatusCode::CREATED {
             return Err(self.refused(answer, &format!("{repository} {reference}")).await);
+        }
+        let digest = digest_of(&bytes);
+        if !self.has_manifest(repository, reference, (&digest, media_type)).await? {
+            let found = format!("it took {digest} as {repository} {reference}, and gives another answer under that");
+            return Err(self.contradicts(&found));
         }
         Ok(())
     }
@@ -317,7 +338,17 @@ impl Target {
                     (format!("it answers {}", answer.status()), after)
                 }
                 Ok(answer) => return Ok(answer),
-                Err(error) => (chain(&error), None),
+                Err(error) => {
+                    let failure = chain(&error);
+                    if let Some(refusal) = self.without_tls(&failure) {
+                        return Err(refusal);
+                    }
+                    // What a certificate says, and what is no address, trying again does not change.
+                    if error.is_builder() || failure.contains("certificate") {
+                        return Err(self.failed(&failure));
+                    }
+                    (failure, None)
+                }
             };
             if attempt >= ATTEMPTS {
                 return Err(self.failed(&format!("{failure}, {attempt} times")));
@@ -424,6 +455,20 @@ impl Target {
         )
     }
 
+    /// Of a registry whose answers do not agree with each other.
+    fn contradicts(&self, what: &str) -> Error {
+        Error::new(Class::Io, REFUSED, format!("{} contradicts itself: {what}", self.host))
+    }
+
+    /// Of a connection without TLS where TLS is meant; nothing of another failure. The cause is a private type.
+    fn without_tls(&self, failure: &str) -> Option<Error> {
+        (self.base.scheme() == "https" && failure.contains("corrupt message")).then(|| {
+            Error::new(Class::Io, "mirror", format!("{} does not speak TLS", self.host))
+                .expected("HTTPS, unless the configuration says otherwise")
+                .remedy("where it has plain HTTP, write plain_http = true under [mirror] in the configuration; nothing was sent")
+        })
+    }
+
     fn failed(&self, what: &str) -> Error {
         Error::new(Class::Io, "mirror", format!("{} cannot be written to: {what}", self.host))
             .expected("a registry that answers at the address that is configured")
@@ -452,6 +497,13 @@ async fn read(file: &Arc<File>, offset: u64, length: u64) -> Result<Vec<u8>> {
         .await
         .map_err(|error| Error::new(Class::Internal, "mirror", format!("a reader ended: {error}")))?;
     read.map_err(|error| Error::io("read", Path::new("a blob"), error))
+}
+
+/// How many bytes of an upload a registry says to hold.
+fn held(answer: &Response) -> Option<u64> {
+    let text = answer.headers().get(RANGE)?.to_str().ok()?;
+    let last: u64 = text.rsplit_once('-')?.1.parse().ok()?;
+    last.checked_add(1)
 }
 
 fn is_passing(status: StatusCode) -> bool {

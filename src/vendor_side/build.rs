@@ -20,6 +20,7 @@ use crate::bundle::desired::DesiredState;
 use crate::crypto::{AskPassphrase, PayloadType, RoleName, Signature, SigningKey, open_key};
 use crate::db::ledger;
 use crate::domain::{Class, Digest, Error, Result, counted};
+use crate::media::check_file_size;
 
 /// A bundle that was built.
 #[derive(Debug)]
@@ -125,6 +126,9 @@ pub fn build(
         &mut |done, total| events(BuildEvent::Encoding(done, total)),
     )?;
     events(BuildEvent::Encoded(&plan, &encoded));
+    if let Destination::File(path) = &destination {
+        check_file_size(path, layout.largest_file())?;
+    }
     if let Some(sentence) = lacking(&encoded.lacking) {
         events(BuildEvent::Warning(Warning::plain(sentence)));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::workspace::Workspace;
-use crate::bundle::{Index, OpenedBundle, VerifiedBundle, build_order, of_base};
+use crate::bundle::{Index, VerifiedBundle, build_order, of_base};
 use crate::crypto::Chain;
 use crate::db::site::release::retained_blobs;
 use crate::db::{Connection, Reader, Schema, ledger};
@@ -108,7 +108,7 @@ impl NamedBase {
     pub(crate) fn open(&self, chain: &Chain) -> Result<VerifiedBundle> {
         let told = |error: Error| self.told(error);
         let source = media::open(&self.word, None)?;
-        let opened = OpenedBundle::open(source.input).map_err(told)?;
+        let opened = source.into_bundle().map_err(told)?;
         let (domain, _) = opened.links().map_err(told)?;
         super::learn::check_domain(domain, chain).map_err(told)?;
         opened

@@ -2,16 +2,16 @@
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::bundle::{BlobSource, BundleContent, BundleLayout, Head, UnsignedBundle};
 use crate::crypto::Signature;
-use crate::domain::{Error, Hash, Result};
-use crate::media::{BundleFile, UncachedFile};
+use crate::domain::{Class, Error, Hash, Result};
+use crate::media::{BundleFile, UncachedFile, VolumeFiles};
 
 /// Where a bundle goes.
 pub enum Destination<'a> {
-    /// A file: written once, read back from its medium, then named.
+    /// A file, or volumes that are called after it: written once, read back from their medium, then named.
     File(&'a Path),
     /// A pipe: the head comes first and is known last, so the payload waits in an unnamed file of the work folder, the only
     /// case of a temporary copy.
@@ -50,8 +50,10 @@ pub struct Packed {
     pub head_digest: Hash,
     /// How many signatures it carries.
     pub signatures: usize,
-    /// Its size in bytes.
+    /// Its size in bytes, over all its volumes.
     pub bytes: u64,
+    /// The files that it is in; none for a pipe.
+    pub files: Vec<PathBuf>,
     /// Whether the read-back went to the device itself; nothing for a pipe.
     pub read_back_direct: Option<bool>,
 }
@@ -72,23 +74,11 @@ pub fn pack(
 ) -> Result<Packed> {
     let total = layout.travel_bytes();
     match destination {
+        Destination::File(path) if layout.most_volumes().is_some() => {
+            to_volumes(layout, content, source, path, sign, events).map_err(|error| began(error, path))
+        }
         Destination::File(path) => {
-            let mut file = BundleFile::create(path, layout.payload_offset())?;
-            let mut bundle = layout.write_payload(content, source, &mut file, |done| {
-                events(PackEvent::Packing(done, total));
-            })?;
-            let signatures = sign(&bundle)?;
-            let prologue = bundle.prologue(&signatures)?;
-            bundle.forget_content();
-            file.seal(&prologue)?;
-            let bytes = size_of(file.partial_path())?;
-            let written = UncachedFile::open(file.partial_path())?;
-            let direct = written.is_direct();
-            bundle.read_back(&prologue, Box::new(written), |done| {
-                events(PackEvent::ReadingBack(done, bytes));
-            })?;
-            file.publish()?;
-            Ok(packed(&bundle, &signatures, bytes, Some(direct)))
+            to_file(layout, content, source, path, sign, events).map_err(|error| began(error, path))
         }
         Destination::Pipe { out, work } => {
             let mut spool = unnamed_file(work)?;
@@ -104,17 +94,106 @@ pub fn pack(
                 .and_then(|count| out.flush().map(|()| count))
                 .map_err(failed)?;
             let bytes = payload.saturating_add(prologue.len() as u64);
-            Ok(packed(&bundle, &signatures, bytes, None))
+            Ok(packed(&bundle, &signatures, bytes, Vec::new(), None))
         }
     }
 }
 
-fn packed(bundle: &UnsignedBundle, signatures: &[Signature], bytes: u64, read_back_direct: Option<bool>) -> Packed {
+fn to_file(
+    layout: BundleLayout,
+    content: BundleContent,
+    source: &dyn BlobSource,
+    path: &Path,
+    sign: &mut dyn FnMut(&UnsignedBundle) -> Result<Vec<Signature>>,
+    events: &mut dyn FnMut(PackEvent),
+) -> Result<Packed> {
+    let total = layout.travel_bytes();
+    let mut file = BundleFile::create(path, layout.payload_offset())?;
+    let mut bundle = layout.write_payload(content, source, &mut file, |done| {
+        events(PackEvent::Packing(done, total));
+    })?;
+    let signatures = sign(&bundle)?;
+    let prologue = bundle.prologue(&signatures)?;
+    bundle.forget_content();
+    file.seal(&prologue)?;
+    let bytes = size_of(file.partial_path())?;
+    let written = UncachedFile::open(file.partial_path())?;
+    let direct = written.is_direct();
+    bundle.read_back(&prologue, Box::new(written), |done| {
+        events(PackEvent::ReadingBack(done, bytes));
+    })?;
+    file.publish()?;
+    Ok(packed(&bundle, &signatures, bytes, vec![path.to_owned()], Some(direct)))
+}
+
+fn to_volumes(
+    layout: BundleLayout,
+    content: BundleContent,
+    source: &dyn BlobSource,
+    path: &Path,
+    sign: &mut dyn FnMut(&UnsignedBundle) -> Result<Vec<Signature>>,
+    events: &mut dyn FnMut(PackEvent),
+) -> Result<Packed> {
+    let total = layout.travel_bytes();
+    let mut files = VolumeFiles::create(path, layout.payload_offset())?;
+    let mut bundle = layout.write_volumes(content, source, &mut files, |done| {
+        events(PackEvent::Packing(done, total));
+    })?;
+    let signatures = sign(&bundle)?;
+    let volumes = 1..=bundle.volumes();
+    let prologues = volumes.map(|volume| bundle.prologue_of(volume, &signatures));
+    let prologues = prologues.collect::<Result<Vec<_>>>()?;
+    bundle.forget_content();
+    let mut written = Vec::with_capacity(prologues.len());
+    for (volume, prologue) in (1..).zip(&prologues) {
+        let path = files.seal(volume, prologue)?;
+        written.push((path.to_owned(), size_of(path)?));
+    }
+    let bytes = written.iter().map(|(_, size)| *size).fold(0, u64::saturating_add);
+    let (mut direct, mut before) = (true, 0_u64);
+    for ((volume, prologue), (path, size)) in (1..).zip(&prologues).zip(written) {
+        let file = UncachedFile::open(&path)?;
+        direct &= file.is_direct();
+        bundle.read_back_of(volume, prologue, Box::new(file), |done| {
+            events(PackEvent::ReadingBack(before.saturating_add(done), bytes));
+        })?;
+        before = before.saturating_add(size);
+    }
+    let named = files.publish()?;
+    Ok(packed(&bundle, &signatures, bytes, named, Some(direct)))
+}
+
+/// Says of a medium without room what is left there: nothing, for no part of a bundle is of use to a next run.
+fn began(error: Error, path: &Path) -> Error {
+    if error.class() != Class::Space {
+        return error;
+    }
+    let found = format!(
+        "{} was begun and could not be finished: {}",
+        path.display(),
+        error.found()
+    );
+    Error::new(Class::Space, "no-space", found)
+        .expected("room for the whole bundle")
+        .remedy(
+            "free space there, or name another place with -o; nothing of it is left, and the next run writes it anew",
+        )
+        .with_source(error)
+}
+
+fn packed(
+    bundle: &UnsignedBundle,
+    signatures: &[Signature],
+    bytes: u64,
+    files: Vec<PathBuf>,
+    read_back_direct: Option<bool>,
+) -> Packed {
     Packed {
         head: bundle.head().clone(),
         head_digest: bundle.head_digest(),
         signatures: signatures.len(),
         bytes,
+        files,
         read_back_direct,
     }
 }

@@ -21,6 +21,7 @@ use super::release_folder::ReleaseFolder;
 use super::repositories::expanded;
 use super::secret::{AskSecret, Sealed, check_audience, check_variables, seal};
 use super::signing_time::SigningTime;
+use super::standing;
 use super::warning::Warning;
 use super::workspace::Workspace;
 use crate::bundle::Feature;
@@ -105,6 +106,8 @@ pub struct Plan {
     pub needed_bytes: u64,
     /// More bytes than this the bundle will not have.
     pub largest_bytes: u64,
+    /// How many volumes it has at most; nothing where it is to be one file.
+    pub most_volumes: Option<usize>,
     /// What targets shall run; nothing when the release does not speak of targets.
     pub desired: Option<DesiredState>,
     /// The number of the acknowledgement that it takes along.
@@ -191,6 +194,7 @@ pub(super) fn lay_out(
     };
     let newest = ledger.read(|connection| ledger::newest_release(connection, &scope))?;
     let counter = release.counter();
+    standing::check(&build.overrides.standing, &scope, counter)?;
     let known = ledger.read(|connection| ledger::signed_release(connection, &scope, counter))?;
     if let Some(newest) = newest.as_ref().filter(|newest| {
         (newest.counter.epoch, newest.counter.sequence) > (counter.epoch, counter.sequence) && known.is_none()
@@ -243,9 +247,16 @@ pub(super) fn lay_out(
         helm: &build.overrides.helm,
         strict: build.overrides.strict,
     };
-    let mut prepared = prepare(build.file, &folder, &texts, build.registries, charts, &mut |what| {
-        events(BuildEvent::Collecting(what));
-    })?;
+    let mut prepared = prepare(
+        (build.file, &scope),
+        &folder,
+        &texts,
+        build.registries,
+        charts,
+        &mut |what| {
+            events(BuildEvent::Collecting(what));
+        },
+    )?;
     let charts = std::mem::take(&mut prepared.charts);
     for chart in &charts {
         events(BuildEvent::Chart(chart));
@@ -322,6 +333,10 @@ pub(super) fn lay_out(
         .documents
         .extend(documents.map(|document| (DocumentType::Secrets, document)));
     let layout = BundleLayout::on_base(&release, &content, &base.held, chain, Packing::default())?;
+    let layout = match overrides.volume_bytes {
+        Some(bytes) => layout.in_volumes(bytes)?,
+        None => layout,
+    };
     let cache = build.overrides.encode.cache.then(|| workspace.folder());
     let (far_bytes, kept_bytes) = collection.sources.far_bytes(&base.held, cache);
     let plan = Plan {
@@ -338,6 +353,7 @@ pub(super) fn lay_out(
         needs: layout.needs().len() as u64,
         needed_bytes: layout.needs().iter().map(|need| need.size).fold(0, u64::saturating_add),
         largest_bytes: layout.largest_size(),
+        most_volumes: layout.most_volumes(),
         desired: fleet.desired,
         acknowledgement: answer.number(),
         sealed: sealed_to,

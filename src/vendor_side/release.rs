@@ -9,6 +9,7 @@ use super::encode::EncodeOptions;
 use super::release_file::{AudienceText, Expiry, MissingKeys, Notes, ReleaseFile, check_label};
 use super::release_folder::ReleaseFolder;
 use super::rendering::HelmChoice;
+use super::standing::StandingRelease;
 use super::suggest::nearest;
 use crate::bundle::ReleaseStatement;
 use crate::crypto::RootDocument;
@@ -53,6 +54,10 @@ pub struct Overrides {
     pub strict: bool,
     /// `--base-max-age`, in seconds: how old what a site said last may be for a bundle to build on it.
     pub base_max_age: Option<i64>,
+    /// `--volume-size`: most bytes of a file of the bundle.
+    pub volume_bytes: Option<u64>,
+    /// Bundles where this one is to be written, which are not to be replaced by another release's.
+    pub standing: Vec<StandingRelease>,
     /// `--encodings`, `--level`, `--no-cache`: how layers are made to travel smaller.
     pub encode: EncodeOptions,
 }

@@ -148,6 +148,7 @@ const CASES: &[Case] = &[
     ("bundle_for_one_enrolled_site", crossing::bundle_for_one_enrolled_site),
     ("bundle_through_a_pipe", transport::bundle_through_a_pipe),
     ("bundle_on_a_fat_stick", transport::bundle_on_a_fat_stick),
+    ("volumes_on_three_fat_sticks", transport::volumes_on_three_fat_sticks),
     (
         "flipped_bit_is_refused_while_serving",
         transport::flipped_bit_is_refused_while_serving,

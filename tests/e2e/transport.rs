@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::airlock::airlock;
 use crate::images::fixture;
 use crate::process::{Program, end_of};
@@ -62,6 +64,59 @@ pub(crate) fn bundle_on_a_fat_stick(world: &World) -> Outcome {
     let (here, there) = (
         server.client().pull("acme/hello", "1.0")?,
         world.plain.client().pull("acme/hello", "1.0")?,
+    );
+    ensure(here == there, || format!("{here:?} came, {there:?} was sent"))
+}
+
+/// A release in volumes, each written onto a stick of its own, which are plugged in one after the other in no order.
+pub(crate) fn volumes_on_three_fat_sticks(world: &World) -> Outcome {
+    let dir = world.folder("sticks")?;
+    let (vendor, _) = world.releases()?;
+    let source = world.plain.host();
+    let images = format!(
+        "audience: any\nhome_hosts: [registry.acme.example]\nimages:\n  - source: {source}/acme/app:stable\n    name: registry.acme.example/acme/app:stable\n"
+    );
+    let out = dir.join("acme-11.airlock");
+    let create =
+        || Ok::<_, Box<dyn std::error::Error>>(vendor.create(11, &images, &out)?.args(["--encodings", "none"]));
+    let plan = create()?.args(["--format", "json", "--dry-run"]).ok()?;
+    let plan: Value = serde_json::from_str(&plan)?;
+    let size = plan["largest_bytes"].as_u64().unwrap_or(0) / 4 + (5 << 20);
+    create()?.args(["--volume-size", &size.to_string()]).ok()?;
+    let mut volumes = fs::read_dir(&dir)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()?;
+    ensure(volumes.len() >= 3, || format!("{size} bytes a volume gave {volumes:?}"))?;
+    volumes.sort();
+    // Another order in every run.
+    let first = std::process::id() as usize % volumes.len();
+    volumes.rotate_left(first);
+    volumes.reverse();
+    let site = world.site("sticks-site")?;
+    let mount = world.folder("stick-in")?;
+    for (number, volume) in volumes.iter().enumerate() {
+        let image = mount.with_extension(number.to_string());
+        let sectors = fs::metadata(volume)?.len() / 512 + 8 * 1024;
+        File::create(&image)?.set_len(sectors * 512)?;
+        Program::new("mformat")
+            .args(["-T", &sectors.to_string(), "-i"])
+            .arg(&image)
+            .arg("::")
+            .ok()?;
+        Program::new("mcopy").arg("-i").arg(&image).arg(volume).arg("::").ok()?;
+        let stick = Stick::plug_in(&image, &mount, "ro")?;
+        if number + 1 < volumes.len() {
+            let said = site.import(&mount).refused(20)?;
+            ensure(said.contains("is missing"), || format!("the refusal says {said}"))?;
+        } else {
+            site.imported(&mount)?;
+        }
+        drop(stick);
+    }
+    let server = site.serve()?;
+    let (here, there) = (
+        server.client().pull("acme/app", "stable")?,
+        world.plain.client().pull("acme/app", "stable")?,
     );
     ensure(here == there, || format!("{here:?} came, {there:?} was sent"))
 }

@@ -1,7 +1,8 @@
 //! Features that a bundle may need beyond what every reader of version 1 takes (SPEC M-31).
 //!
 //! Some stand for a rule of content that does not hold in this bundle, because its vendor said so: the head is signed, so nobody else can.
-//! One stands for content that older readers would not know to fill in, one for bytes that they could not make blobs of.
+//! One stands for content that older readers would not know to fill in, some for bytes that they could not make blobs of, one for a
+//! payload that lies in several files.
 
 use crate::domain::Version;
 use crate::producer::Producer;
@@ -21,6 +22,8 @@ pub enum Feature {
     NondistributableLayers,
     /// Documents of sealed secrets, or deployments that use secrets (M-126).
     Secrets,
+    /// The chunks lie in several volumes (M-36).
+    Volumes,
 }
 
 impl Feature {
@@ -34,7 +37,7 @@ impl Feature {
     }
 
     /// The names of all, as they stand in a head.
-    pub(super) const NAMES: [&str; 16] = [
+    pub(super) const NAMES: [&str; 17] = [
         Self::Encoding.name(),
         Self::Delta.name(),
         Producer::Go1Level1.feature(),
@@ -51,12 +54,13 @@ impl Feature {
         Self::MissingSubjects.name(),
         Self::NondistributableLayers.name(),
         Self::Secrets.name(),
+        Self::Volumes.name(),
     ];
 
     /// Returns the first version of airlock that knows it.
     pub const fn reader(self) -> Version {
         match self {
-            Self::Encoding | Self::Delta | Self::Gzip(_) => Version::new(0, 2, 0),
+            Self::Encoding | Self::Delta | Self::Gzip(_) | Self::Volumes => Version::new(0, 2, 0),
             Self::MissingSubjects | Self::NondistributableLayers | Self::Secrets => Version::new(0, 1, 0),
         }
     }
@@ -70,6 +74,7 @@ impl Feature {
             Self::MissingSubjects => "missing-subjects-1",
             Self::NondistributableLayers => "nondistributable-layers-1",
             Self::Secrets => "secrets-1",
+            Self::Volumes => "volumes-1",
         }
     }
 }

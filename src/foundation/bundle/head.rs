@@ -166,7 +166,8 @@ impl Head {
                 "payload_offset is not a multiple of 4,096, or root_version is 0",
             );
         }
-        check_outline(&BUNDLE, &self.volumes, &self.index, &self.totals)
+        check_outline(&BUNDLE, &self.volumes, &self.index, &self.totals)?;
+        self.check_volumes()
     }
 
     /// Readers of a shared bundle would see each other's ids and counts in an acknowledgement (M-107).

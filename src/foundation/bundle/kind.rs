@@ -26,6 +26,7 @@ pub(super) static BUNDLE: Kind = Kind {
         pages: limits::PAGES,
         fill: limits::FILL_BYTES,
         chunks: limits::CHUNKS,
+        volumes: limits::VOLUMES,
         blobs: limits::BLOBS,
     },
     others: &[OtherKind {

@@ -11,6 +11,7 @@ use super::head::{DocumentEntry, Head};
 use super::index::{Absent, Blob, Index, Need, TagLine};
 use super::kind::BUNDLE;
 use super::trust_links::trust_bytes;
+use super::volumes::most_volumes;
 use crate::container::{
     Builder, Chunk, EMPTY_APPROVALS, END_BYTES, PageEntry, Totals, digest_of, entry_bytes, format_lines,
     room_for_signatures,
@@ -91,6 +92,9 @@ pub struct BundleLayout {
     /// Room for the signatures that the release role needs.
     pub(super) signatures: u64,
     pub(super) packing: Packing,
+    /// Bytes that a volume may have; nothing for one file.
+    pub(super) volume_bytes: Option<u64>,
+    pub(super) most_volumes: usize,
 }
 
 impl BundleLayout {
@@ -221,6 +225,8 @@ impl BundleLayout {
             trust: trust_bytes(chain),
             signatures: room_for_signatures(&root.role(RoleName::Release)),
             packing,
+            volume_bytes: None,
+            most_volumes: 1,
         };
         layout.place()?;
         Ok(layout)
@@ -293,7 +299,7 @@ impl BundleLayout {
     }
 
     /// Finds where the payload begins.
-    fn place(&mut self) -> Result<()> {
+    pub(super) fn place(&mut self) -> Result<()> {
         let widest: Vec<Chunk> = self
             .index
             .payload(&self.head)
@@ -308,9 +314,22 @@ impl BundleLayout {
         head.totals.chunks = widest.len() as u64;
         head.volumes = vec![head.totals.chunks];
         index.chunks = widest;
-        let most = head_bytes(head, index)?;
         let (trust, reserve) = (self.trust.len() as u64, self.packing.reserve);
-        head.payload_offset = payload_offset(head, most, index, trust, self.signatures, reserve);
+        // More volumes make a longer head, and that more volumes.
+        let mut volumes = 1;
+        loop {
+            let most = head_bytes(&head.in_most_volumes(volumes), index)?;
+            head.payload_offset = payload_offset(head, most, index, trust, self.signatures, reserve);
+            let needed = match self.volume_bytes {
+                Some(bytes) => most_volumes(head.payload_offset, &index.chunks, bytes)?,
+                None => 1,
+            };
+            if needed <= volumes {
+                break;
+            }
+            volumes = needed;
+        }
+        self.most_volumes = volumes;
         index.chunks = Vec::new();
         head.check()
     }
@@ -348,14 +367,14 @@ impl BundleLayout {
         self.index.needs()
     }
 
-    /// Returns an upper bound of the bundle's size in bytes.
+    /// Returns an upper bound of the bundle's size in bytes, over all its volumes.
     pub fn largest_size(&self) -> u64 {
         let chunks = self.head.totals.chunks.saturating_mul(END_BYTES as u64);
-        self.head
-            .payload_offset
+        let around = self.head.payload_offset.saturating_add(END_BYTES as u64);
+        around
+            .saturating_mul(self.most_volumes as u64)
             .saturating_add(self.travel_bytes())
             .saturating_add(chunks)
-            .saturating_add(1024)
     }
 }
 

@@ -29,6 +29,7 @@ mod emulators;
 mod feature;
 mod graph;
 mod head;
+mod incomplete;
 mod index;
 mod index_lines;
 mod index_reader;
@@ -44,6 +45,8 @@ mod sealed;
 mod substitution;
 mod taken;
 mod trust_links;
+mod volume_set;
+mod volumes;
 mod writer;
 
 #[cfg(test)]
@@ -70,4 +73,5 @@ pub use restoring::{Verdict, restores};
 pub use sealed::sealed_for;
 pub use substitution::{SecretForm, Substitution, secret_place, secret_places};
 pub use taken::{TakenBlobs, TakenFile};
+pub use volumes::VolumesOut;
 pub use writer::UnsignedBundle;

@@ -8,6 +8,7 @@
 //!   of every blob are derived. There is nothing left to parse but the head and index that were signed.
 //! - *Decoder attacks*: a chunk's stored hash is compared before a decoder sees it; the frame's header is checked before the
 //!   library is called; output is bounded by the derived size.
+//! - *Volumes that do not belong together*: [`volume_set`](super::volume_set).
 //! - *Stripped revocations*: the head names the root under which it was made.
 
 use sha2::{Digest as _, Sha256};
@@ -17,12 +18,14 @@ use super::index::Index;
 use super::index_reader::IndexReader;
 use super::kind::BUNDLE;
 use super::trust_links::{TrustLinks, parse_trust};
+use super::volume_set::{Others, volume_of};
 use super::writer::UnsignedBundle;
 use crate::container::{
-    END_BYTES, Input, Prologue, Source, entry_bytes, format_lines, read_fill, read_pages, signatures_bytes,
+    END_BYTES, Input, Prologue, Source, VolumeTable, claimed_volume, entry_bytes, read_fill, read_pages,
+    signatures_bytes,
 };
 use crate::crypto::{Chain, Envelope, RoleName, RootDocument, Signature};
-use crate::domain::{Class, Error, Hash, Result, Step};
+use crate::domain::{Class, Error, Hash, Result, Step, limits};
 
 /// A bundle whose first five entries were read (X2). Nothing in it is verified.
 #[derive(Debug)]
@@ -30,6 +33,7 @@ pub struct OpenedBundle {
     source: Source,
     prologue: Prologue,
     detached: Vec<Signature>,
+    others: Others,
 }
 
 /// A bundle whose head the release role signed (X4, X5).
@@ -39,6 +43,7 @@ pub struct SignedBundle {
     pub(super) head: Head,
     signatures: Vec<Signature>,
     prologue: Prologue,
+    others: Others,
 }
 
 /// A bundle whose index hangs on the signed head (X9a): every further byte is known by its hash.
@@ -63,7 +68,38 @@ impl OpenedBundle {
             source,
             prologue,
             detached: Vec::new(),
+            others: Others::default(),
         })
+    }
+
+    /// Adds another volume of the set, whichever it is.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT volumes` at X2 for a volume of another set; `E-LIMIT volumes`.
+    pub fn with_volume(mut self, other: Self) -> Result<Self> {
+        self.others
+            .add(&self.prologue, other.prologue, other.source)
+            .map_err(|error| error.at(Step::X2))?;
+        Ok(self)
+    }
+
+    /// Returns the numbers that the volumes at hand give themselves, ascending.
+    pub fn claimed_volumes(&self) -> Vec<usize> {
+        let mut volumes = self.others.claimed();
+        volumes.push(self.claimed_volume().0);
+        volumes.sort_unstable();
+        volumes
+    }
+
+    /// Returns which volume of how many it says that it is. Nothing vouches for that before the head is verified.
+    pub fn claimed_volume(&self) -> (usize, usize) {
+        claimed_volume(self.prologue.format()).unwrap_or((1, 1))
+    }
+
+    /// Returns the hash of everything before the index, for telling files apart.
+    pub fn prologue_digest(&self) -> Hash {
+        self.prologue.digest()
     }
 
     /// Adds signatures that were kept in a file of their own.
@@ -79,7 +115,15 @@ impl OpenedBundle {
     ///
     /// `E-TRUST` and `E-LIMIT` at X3.
     pub fn links(&self) -> Result<(Hash, Vec<Envelope>)> {
-        let TrustLinks { domain, roots } = parse_trust(self.prologue.trust()).map_err(|error| error.at(Step::X3))?;
+        let parse = |prologue: &Prologue| parse_trust(prologue.trust()).map_err(|error| error.at(Step::X3));
+        let TrustLinks { domain, mut roots } = parse(&self.prologue)?;
+        // A volume that was signed later may bring more of them.
+        for other in self.others.different() {
+            let found = parse(other)?;
+            if found.domain == domain && found.roots.len() > roots.len() {
+                roots = found.roots;
+            }
+        }
         Ok((domain, roots))
     }
 
@@ -105,6 +149,14 @@ impl OpenedBundle {
     /// `E-SIGNATURE` and `E-LIMIT` at X4.
     pub fn signatures(&self) -> Result<Vec<Signature>> {
         let mut signatures = self.prologue.signatures().map_err(|error| error.at(Step::X4))?;
+        for other in self.others.different() {
+            for signature in other.signatures().map_err(|error| error.at(Step::X4))? {
+                if !signatures.contains(&signature) {
+                    signatures.push(signature);
+                }
+            }
+            check_count(signatures.len(), "signatures").map_err(|error| error.at(Step::X4))?;
+        }
         for signature in &self.detached {
             if !signatures.contains(signature) {
                 signatures.push(signature.clone());
@@ -119,7 +171,7 @@ impl OpenedBundle {
     ///
     /// `E-SIGNATURE` and `E-LIMIT` at X9.
     pub fn approvals(&self) -> Result<Vec<Signature>> {
-        self.prologue.approvals().map_err(|error| error.at(Step::X9))
+        all_approvals(&self.prologue, &self.others)
     }
 
     /// Whether a root of the chain vouches for the head, as far as its signatures go.
@@ -143,6 +195,7 @@ impl OpenedBundle {
     /// Those of every step up to X9a.
     pub fn into_unsigned(mut self) -> Result<(UnsignedBundle, Vec<Signature>)> {
         let (head, _) = self.unverified_head()?;
+        let volume = volume_of(&head, self.prologue.format()).map_err(|error| error.at(Step::X5))?;
         let signatures = self.signatures()?;
         self.prologue.approvals().map_err(|error| error.at(Step::X9))?;
         let mut pages = Vec::new();
@@ -153,7 +206,7 @@ impl OpenedBundle {
         .map_err(|error| error.at(Step::X9a))?;
         Ok((
             UnsignedBundle::from_parts(
-                head,
+                (head, volume),
                 self.prologue.head().to_vec(),
                 self.prologue.trust().to_vec(),
                 pages,
@@ -179,7 +232,7 @@ impl OpenedBundle {
     ///
     /// As [`Self::verify`].
     pub fn verify_under(
-        self,
+        mut self,
         chain: &Chain,
         root: &RootDocument,
         verified: &mut dyn FnMut(&Head, Hash),
@@ -189,7 +242,11 @@ impl OpenedBundle {
         BUNDLE
             .verify(&role, self.prologue.head(), &signatures)
             .map_err(|error| error.at(Step::X4))?;
-        let head = self.check_head(chain, verified).map_err(|error| error.at(Step::X5))?;
+        let (head, volume) = self.check_head(chain, verified).map_err(|error| error.at(Step::X5))?;
+        self.others.number(&head, volume).map_err(|error| error.at(Step::X5))?;
+        if head.volumes.len() > 1 {
+            self.source.is_of_set(VolumeTable::new(&head.volumes), volume);
+        }
         if !root.products.contains(&head.product) {
             return Err(Error::new(
                 Class::Audience,
@@ -205,6 +262,7 @@ impl OpenedBundle {
             head,
             signatures,
             prologue: self.prologue,
+            others: self.others,
         })
     }
 
@@ -233,7 +291,7 @@ impl OpenedBundle {
         }
     }
 
-    fn check_head(&self, chain: &Chain, verified: &mut dyn FnMut(&Head, Hash)) -> Result<Head> {
+    fn check_head(&self, chain: &Chain, verified: &mut dyn FnMut(&Head, Hash)) -> Result<(Head, usize)> {
         let head = Head::parse(self.prologue.head())?;
         if head.domain != chain.domain() {
             return Err(Error::new(
@@ -256,16 +314,8 @@ impl OpenedBundle {
             )
             .remedy("get the bundle again from the vendor: its root links were removed"));
         }
-        let lines = format_lines(&BUNDLE, head.totals.chunks);
-        if self.prologue.format() != lines.as_bytes() {
-            return Err(Error::new(
-                Class::Format,
-                "format-lines",
-                "the format lines do not agree with the signed head",
-            )
-            .expected(format!("{lines:?}")));
-        }
-        Ok(head)
+        let volume = volume_of(&head, self.prologue.format())?;
+        Ok((head, volume))
     }
 }
 
@@ -305,7 +355,7 @@ impl SignedBundle {
     ///
     /// `E-POLICY` and `E-LIMIT` at X9.
     pub fn approvals(&self) -> Result<Vec<Signature>> {
-        self.prologue.approvals().map_err(|error| error.at(Step::X9))
+        all_approvals(&self.prologue, &self.others)
     }
 
     /// Reads the index and the fill (X9a). `keep` is given the bytes of every page.
@@ -315,14 +365,16 @@ impl SignedBundle {
     /// `E-INTEGRITY`, `E-FORMAT`, `E-LIMIT` and `E-INCOMPLETE` at X9a, and those of `keep`.
     pub fn read_index(mut self, mut keep: impl FnMut(Hash, &[u8]) -> Result<()>) -> Result<VerifiedBundle> {
         let head_digest = self.head_digest();
-        let mut read = || {
+        let mut read = || -> Result<Index> {
             let mut reader = IndexReader::new(&self.head);
             read_pages(&mut self.source, &self.head.index, |hash, page| {
                 reader.page(&page)?;
                 keep(hash, &page)
             })?;
             read_fill(&mut self.source, self.head.payload_offset)?;
-            reader.finish()
+            let index = reader.finish()?;
+            std::mem::take(&mut self.others).join(&self.head, &mut self.source)?;
+            Ok(index)
         };
         let index = read().map_err(|error| error.at(Step::X9a))?;
         Ok(VerifiedBundle {
@@ -355,13 +407,40 @@ impl VerifiedBundle {
         self.source.position()
     }
 
-    /// Returns the size of the whole bundle in bytes.
+    /// Returns how many bytes are read of the whole bundle: of several volumes, those at hand, whose heads count once.
     pub fn total_bytes(&self) -> u64 {
-        self.index
-            .chunks
-            .iter()
-            .map(|chunk| entry_bytes(u64::from(chunk.size)))
+        let ends = (END_BYTES as u64).saturating_mul(self.source.volumes_at_hand().len().max(1) as u64);
+        (1..)
+            .zip(&self.index.chunks)
+            .filter(|(number, _)| self.source.holds(*number))
+            .map(|(_, chunk)| entry_bytes(u64::from(chunk.size)))
             .fold(self.head.payload_offset, u64::saturating_add)
-            .saturating_add(END_BYTES as u64)
+            .saturating_add(ends)
     }
+}
+
+/// Approvals of all volumes.
+fn all_approvals(own: &Prologue, others: &Others) -> Result<Vec<Signature>> {
+    let approvals = |prologue: &Prologue| prologue.approvals().map_err(|error| error.at(Step::X9));
+    let mut all = approvals(own)?;
+    for other in others.different() {
+        for approval in approvals(other)? {
+            if !all.contains(&approval) {
+                all.push(approval);
+            }
+        }
+        check_count(all.len(), "approvals").map_err(|error| error.at(Step::X9))?;
+    }
+    Ok(all)
+}
+
+/// What all volumes carry together is bounded as what one carries.
+fn check_count(count: usize, what: &str) -> Result<()> {
+    if count <= limits::SIGNATURES {
+        return Ok(());
+    }
+    Err(
+        Error::new(Class::Limit, "signatures", format!("the volumes carry {count} {what}"))
+            .expected(format!("at most {}", limits::SIGNATURES)),
+    )
 }

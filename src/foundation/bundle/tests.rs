@@ -10,6 +10,8 @@ use crate::domain::{Audience, Class, Digest, DocumentType, Error, Hash, Result, 
 
 #[path = "sealed_tests.rs"]
 mod sealed_secrets;
+#[path = "volume_tests.rs"]
+mod volumes;
 
 fn key(number: u8) -> SigningKey {
     SigningKey::from_secret(&[number; 32])

@@ -10,9 +10,10 @@ use super::index::Blob;
 use super::inventory::inventory;
 use super::kind::BUNDLE;
 use super::layout::BundleLayout;
+use super::volumes::{CutVolumes, VolumesOut};
 use crate::container::{
-    Chunk, EMPTY_APPROVALS, Input, bytes_before_payload, digest_of, format_lines, page_entries, read_back,
-    signatures_bytes, write_payload,
+    Chunk, ChunksOut, EMPTY_APPROVALS, Input, OneFile, VolumeTable, bytes_before_payload, digest_of, page_entries,
+    read_back, signatures_bytes, volume_lines, write_payload,
 };
 use crate::crypto::{Signature, SigningKey};
 use crate::domain::{ContentItem, Digest, Hash, Result};
@@ -22,6 +23,8 @@ use crate::domain::{ContentItem, Digest, Hash, Result};
 pub struct UnsignedBundle {
     head: Head,
     head_bytes: Vec<u8>,
+    /// The volume that was opened, or the first.
+    volume: usize,
     trust: Vec<u8>,
     pages: Vec<Vec<u8>>,
     /// Entry 04 as it stands.
@@ -50,7 +53,37 @@ impl BundleLayout {
         content: BundleContent,
         source: &dyn BlobSource,
         out: &mut dyn Write,
+        progress: impl FnMut(u64),
+    ) -> Result<UnsignedBundle> {
+        self.write(content, source, OneFile(out), progress, |_, _| ())
+    }
+
+    /// As [`Self::write_payload`], in the volumes that were laid out: `out` stands at [`Self::payload_offset`] of the first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write_payload`]; those of `out`.
+    pub fn write_volumes(
+        self,
+        content: BundleContent,
+        source: &dyn BlobSource,
+        out: &mut dyn VolumesOut,
+        progress: impl FnMut(u64),
+    ) -> Result<UnsignedBundle> {
+        let most = self.volume_bytes.unwrap_or(u64::MAX);
+        let cut = CutVolumes::new(out, most, self.head.payload_offset);
+        self.write(content, source, cut, progress, |head, cut| {
+            head.state_volumes(cut.into_counts());
+        })
+    }
+
+    fn write<Out: ChunksOut>(
+        self,
+        content: BundleContent,
+        source: &dyn BlobSource,
+        mut out: Out,
         mut progress: impl FnMut(u64),
+        written: impl FnOnce(&mut Head, Out),
     ) -> Result<UnsignedBundle> {
         let Self {
             mut head,
@@ -66,7 +99,7 @@ impl BundleLayout {
             index.payload(&head),
             packing.level,
             &mut |blob: &Blob| held.open(blob),
-            out,
+            &mut out,
             &mut progress,
         )?;
         head.totals.stored_bytes = chunks
@@ -74,11 +107,13 @@ impl BundleLayout {
             .map(|chunk| u64::from(chunk.size))
             .fold(0, u64::saturating_add);
         index.chunks = chunks;
+        written(&mut head, out);
         let pages = index.to_pages();
         head.index = page_entries(&pages);
         head.check()?;
         Ok(UnsignedBundle {
             head_bytes: head.to_bytes(),
+            volume: 1,
             trust,
             pages,
             approvals: EMPTY_APPROVALS.to_vec(),
@@ -119,7 +154,7 @@ impl HeldBlobs<'_> {
 impl UnsignedBundle {
     /// Takes apart a bundle that was written before, to sign it again.
     pub(super) fn from_parts(
-        head: Head,
+        (head, volume): (Head, usize),
         head_bytes: Vec<u8>,
         trust: Vec<u8>,
         pages: Vec<Vec<u8>>,
@@ -128,6 +163,7 @@ impl UnsignedBundle {
         Self {
             head,
             head_bytes,
+            volume,
             trust,
             pages,
             approvals,
@@ -167,13 +203,27 @@ impl UnsignedBundle {
         Signature::make(key, BUNDLE.head_type, &self.head_bytes)
     }
 
-    /// Returns every byte before the payload, with the signatures given and the approvals that are there.
+    /// Returns how many volumes it has.
+    pub fn volumes(&self) -> usize {
+        self.head.volumes.len()
+    }
+
+    /// Returns every byte before the payload of the volume that was opened, or of the first, with the signatures given and the approvals that are there.
     ///
     /// # Errors
     ///
     /// `E-LIMIT reserve` when the signatures do not fit in front of the payload.
     pub fn prologue(&self, signatures: &[Signature]) -> Result<Vec<u8>> {
-        let format = format_lines(&BUNDLE, self.head.totals.chunks);
+        self.prologue_of(self.volume, signatures)
+    }
+
+    /// As [`Self::prologue`], of any volume, counted from 1.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::prologue`].
+    pub fn prologue_of(&self, volume: usize, signatures: &[Signature]) -> Result<Vec<u8>> {
+        let format = volume_lines(&BUNDLE, &self.head.volumes, volume);
         let entries = [
             format.as_bytes(),
             &signatures_bytes(signatures),
@@ -195,11 +245,29 @@ impl UnsignedBundle {
     /// # Errors
     ///
     /// `E-IO read-back` when the medium gives other bytes than were written; `E-IO` when it cannot be read.
-    pub fn read_back(&self, prologue: &[u8], input: Box<dyn Input>, mut progress: impl FnMut(u64)) -> Result<()> {
+    pub fn read_back(&self, prologue: &[u8], input: Box<dyn Input>, progress: impl FnMut(u64)) -> Result<()> {
+        self.read_back_of(self.volume, prologue, input, progress)
+    }
+
+    /// As [`Self::read_back`], of any volume, counted from 1.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read_back`].
+    pub fn read_back_of(
+        &self,
+        volume: usize,
+        prologue: &[u8],
+        input: Box<dyn Input>,
+        mut progress: impl FnMut(u64),
+    ) -> Result<()> {
+        let (first, last) = VolumeTable::new(&self.head.volumes).chunks(volume);
+        let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let chunks = self.chunks.get(place(first.saturating_sub(1))..place(last));
         read_back(
             &BUNDLE,
             prologue,
-            &self.chunks,
+            (first, chunks.unwrap_or_default()),
             self.head.chunk_bytes,
             input,
             &mut progress,

@@ -5,8 +5,7 @@
 
 use super::chunk::Chunk;
 use super::cut::{ChunkSpan, Payload, PayloadBlob, out_of_place};
-use super::decode::decode;
-use super::entry::entry_bytes;
+use super::decode::{decode, pass_over};
 use super::hash_chain::{HashChain, HashLink};
 use super::kind::Kind;
 use super::large::{Large, Progress};
@@ -14,7 +13,7 @@ use super::pump::{BESIDE_RESTORING, StoredChunk, compare_hash, in_flight, pump, 
 use super::signed_digest::{check_digest, digest_of};
 use super::sink::{DecodedChunk, no_encoding};
 use super::source::Source;
-use crate::domain::{Class, Hash, Result};
+use crate::domain::{Hash, Result};
 use crate::stream::BufferPool;
 
 /// Takes chosen blobs in payload order. Every method may fail with any error; it ends the reading.
@@ -51,12 +50,11 @@ pub trait ChosenSink<B> {
     fn chunk_done(&mut self, position: u64) -> Result<()>;
 }
 
-/// A chunk that is to be read, and the bytes of the file before it that are not.
+/// A chunk that is to be read.
 struct Chosen {
     number: u64,
     chunk: Chunk,
     span: ChunkSpan,
-    gap: u64,
 }
 
 /// Reads the chosen blobs of a payload, at whose first header the source stands.
@@ -77,11 +75,14 @@ pub(crate) fn read_chosen<B: PayloadBlob>(
         check_digest(kind, blob.digest(), digest_of(b""))?;
         sink.blob(blob, b"")?;
     }
-    let (chosen, rest) = choose(payload, chunks, is_chosen);
+    let chosen = choose(payload, chunks, is_chosen);
     let restores = payload.blobs.iter().any(|blob| blob.is_encoded() && is_chosen(blob));
     let pool = BufferPool::new(usize::try_from(payload.chunk_bytes).unwrap_or(usize::MAX));
     let mut left = chosen.into_iter();
+    // So many chunks lie behind where the source stands.
+    let mut behind = 0_u64;
     let mut hashes = HashChain::new(payload, None);
+    let nouns = source.nouns();
     let mut collector = Collector {
         kind,
         payload,
@@ -97,36 +98,36 @@ pub(crate) fn read_chosen<B: PayloadBlob>(
             in_flight(reading_workers())
         },
         || {
-            let Chosen {
-                number,
-                chunk,
-                span,
-                gap,
-            } = left.next()?;
-            let passed = source.skip(gap, Class::Incomplete);
+            let Chosen { number, chunk, span } = left.next()?;
+            let passed = pass_to(source, chunks, behind, number);
+            behind = number;
             let link = hashes.link(span);
             Some(passed.and_then(|()| read_chunk(source, &pool, number, chunk, (span, link))))
         },
         || {
             let mut decoder = None;
-            let pool = pool.clone();
+            let (pool, nouns) = (pool.clone(), nouns.clone());
             move |stored: StoredChunk<(ChunkSpan, Option<HashLink>)>| {
-                compare_hash(kind.noun, &stored)?;
+                compare_hash(&nouns, &stored)?;
                 decode(kind, payload, &pool, &mut decoder, stored)
             }
         },
         |decoded: DecodedChunk| collector.chunk(&decoded),
     )?;
-    source.skip(rest, Class::Incomplete)
+    pass_to(source, chunks, behind, (chunks.len() as u64).saturating_add(1))
 }
 
-/// Returns the chunks to read, and the bytes behind the last of them.
-fn choose<B: PayloadBlob>(
-    payload: Payload<'_, B>,
-    chunks: &[Chunk],
-    is_chosen: &dyn Fn(&B) -> bool,
-) -> (Vec<Chosen>, u64) {
-    let (mut chosen, mut gap) = (Vec::new(), 0_u64);
+/// Passes over the chunks between the last one that was read and the next; what lies in volumes that are not at hand is not missed.
+fn pass_to(source: &mut Source, chunks: &[Chunk], behind: u64, next: u64) -> Result<()> {
+    let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let between = chunks.get(place(behind)..place(next.saturating_sub(1)));
+    let first = behind.saturating_add(1);
+    pass_over(source, (first, between.unwrap_or_default()), &mut |_| ()).map(drop)
+}
+
+/// Returns the chunks to read.
+fn choose<B: PayloadBlob>(payload: Payload<'_, B>, chunks: &[Chunk], is_chosen: &dyn Fn(&B) -> bool) -> Vec<Chosen> {
+    let mut chosen = Vec::new();
     for ((number, chunk), span) in (1..).zip(chunks).zip(payload.cut()) {
         let blobs = payload.blobs.get(payload.numbers_in(span)).unwrap_or_default();
         if blobs.iter().any(is_chosen) {
@@ -134,14 +135,10 @@ fn choose<B: PayloadBlob>(
                 number,
                 chunk: *chunk,
                 span,
-                gap,
             });
-            gap = 0;
-        } else {
-            gap = gap.saturating_add(entry_bytes(u64::from(chunk.size)));
         }
     }
-    (chosen, gap)
+    chosen
 }
 
 /// Cuts decoded chunks into chosen blobs.

@@ -60,7 +60,7 @@ impl<'a, B: PayloadBlob> Payload<'a, B> {
     }
 
     /// Whether a chunk holds one piece of an encoded blob: it is not compressed once more.
-    pub(super) fn is_encoded_piece(self, span: ChunkSpan) -> bool {
+    pub(crate) fn is_encoded_piece(self, span: ChunkSpan) -> bool {
         self.is_piece(span) && self.blobs.get(span.blob).is_some_and(PayloadBlob::is_encoded)
     }
 

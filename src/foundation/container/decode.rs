@@ -38,7 +38,7 @@ pub(crate) fn read_payload<B: PayloadBlob>(
     let (passed, left) = chunks
         .split_at_checked(usize::try_from(done).unwrap_or(usize::MAX))
         .unwrap_or((chunks, &[]));
-    let skipped = pass_over(source, passed, &mut |position| sink.passed_over(position))?;
+    let skipped = pass_over(source, (1, passed), &mut |position| sink.passed_over(position))?;
     sink.resumed(skipped);
     let store = sink.content_store();
     let workers = if store.is_some() {
@@ -93,10 +93,23 @@ pub(crate) fn read_payload<B: PayloadBlob>(
     collector.finish()
 }
 
-/// Passes over chunks, step by step; returns their bytes in the file.
-fn pass_over(source: &mut Source, chunks: &[Chunk], told: &mut dyn FnMut(u64)) -> Result<u64> {
+/// Passes over chunks from the first on, step by step; returns their bytes in the file.
+pub(super) fn pass_over(
+    source: &mut Source,
+    (first, chunks): (u64, &[Chunk]),
+    told: &mut dyn FnMut(u64),
+) -> Result<u64> {
     let (mut all, mut step) = (0_u64, 0_u64);
-    for chunk in chunks {
+    for (number, chunk) in (first..).zip(chunks) {
+        // What an earlier try read of volumes that are not at hand now is not missed.
+        if !source.holds(number) {
+            continue;
+        }
+        if source.begins_volume(number) {
+            source.skip(step, Class::Incomplete)?;
+            step = 0;
+            source.begin_chunk(number)?;
+        }
         let bytes = entry_bytes(u64::from(chunk.size));
         (all, step) = (all.saturating_add(bytes), step.saturating_add(bytes));
         if step >= STEP {

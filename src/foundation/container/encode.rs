@@ -9,12 +9,38 @@ use std::path::PathBuf;
 use super::blob_reader::{BlobReader, OpenBlob, check_empty_blobs};
 use super::chunk::Chunk;
 use super::cut::{Payload, PayloadBlob};
-use super::entry::{BLOCK, END_BYTES, chunk_name, header, padding};
+use super::entry::{BLOCK, END_BYTES, chunk_name, entry_bytes, header, padding};
 use super::frame::Encoder;
 use super::kind::Kind;
 use super::pump::{in_flight, pump, writing_workers};
 use crate::domain::{Codec, Error, Result};
 use crate::stream::{BufferPool, PooledBuffer};
+
+/// Where chunks go: one file, or one volume behind the other.
+pub(crate) trait ChunksOut {
+    /// A chunk comes whose entry has so many bytes: whoever writes volumes may begin the next one before it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the medium.
+    fn begin_chunk(&mut self, entry: u64) -> Result<()>;
+
+    /// Returns what takes the bytes.
+    fn out(&mut self) -> &mut dyn Write;
+}
+
+/// A payload in one piece.
+pub(crate) struct OneFile<'a>(pub(crate) &'a mut dyn Write);
+
+impl ChunksOut for OneFile<'_> {
+    fn begin_chunk(&mut self, _: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn out(&mut self) -> &mut dyn Write {
+        self.0
+    }
+}
 
 /// A chunk on its way to the medium.
 struct EncodedChunk {
@@ -35,7 +61,7 @@ pub(crate) fn write_payload<B: PayloadBlob>(
     payload: Payload<'_, B>,
     level: i32,
     open_blob: &mut OpenBlob<'_, B>,
-    out: &mut dyn Write,
+    out: &mut dyn ChunksOut,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Vec<Chunk>> {
     let failed = |error| Error::io("write", &PathBuf::from(format!("the {}", kind.noun)), error);
@@ -67,14 +93,15 @@ pub(crate) fn write_payload<B: PayloadBlob>(
         },
         |encoded: EncodedChunk| {
             chunks.push(encoded.chunk);
-            write_chunk(out, chunks.len() as u64, &encoded.bytes).map_err(failed)?;
+            out.begin_chunk(entry_bytes(u64::from(encoded.chunk.size)))?;
+            write_chunk(out.out(), chunks.len() as u64, &encoded.bytes).map_err(failed)?;
             done = done.saturating_add(encoded.plain);
             progress(done);
             Ok(())
         },
     )?;
     check_empty_blobs(payload.blobs)?;
-    out.write_all(&[0; END_BYTES]).map_err(failed)?;
+    out.out().write_all(&[0; END_BYTES]).map_err(failed)?;
     Ok(chunks)
 }
 

@@ -78,8 +78,8 @@ pub(crate) fn claimed_size(kind: &Kind, found: &[u8; BLOCK], name: &str, cap: u6
         .filter(|digits| digits.iter().all(|digit| (b'0'..=b'7').contains(digit)))
         .and_then(|digits| std::str::from_utf8(digits).ok())
         .and_then(|digits| u64::from_str_radix(digits, 8).ok())
-        .ok_or_else(|| wrong_header(kind, name))?;
-    compare_header(kind, found, name, size)?;
+        .ok_or_else(|| wrong_header(kind, kind.noun, name))?;
+    compare_header(kind, kind.noun, found, name, size)?;
     if size > cap {
         return Err(
             Error::new(Class::Limit, "size", format!("the entry {name} has {size} bytes"))
@@ -89,20 +89,20 @@ pub(crate) fn claimed_size(kind: &Kind, found: &[u8; BLOCK], name: &str, cap: u6
     Ok(size)
 }
 
-/// Compares a header with the one that an entry must have.
+/// Compares a header with the one that an entry must have; `read` is what people call what it stands in.
 ///
 /// # Errors
 ///
 /// `E-FORMAT header`.
-pub(crate) fn compare_header(kind: &Kind, found: &[u8; BLOCK], name: &str, size: u64) -> Result<()> {
+pub(crate) fn compare_header(kind: &Kind, read: &str, found: &[u8; BLOCK], name: &str, size: u64) -> Result<()> {
     if *found == header(name, size) {
         Ok(())
     } else {
-        Err(wrong_header(kind, name))
+        Err(wrong_header(kind, read, name))
     }
 }
 
-fn wrong_header(kind: &Kind, name: &str) -> Error {
+fn wrong_header(kind: &Kind, read: &str, name: &str) -> Error {
     let noun = kind.noun;
     if PROLOGUE.first() == Some(&name) {
         return Error::new(
@@ -123,7 +123,7 @@ fn wrong_header(kind: &Kind, name: &str) -> Error {
     )
     .expected("exactly the header that follows from the format and the signed head")
     .remedy(format!(
-        "copy the {noun} again, or ask {} for it: something changed it or it is no airlock {noun}",
+        "copy the {read} again, or ask {} for it: something changed it or it is no airlock {noun}",
         kind.maker
     ))
 }

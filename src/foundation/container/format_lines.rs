@@ -1,12 +1,27 @@
 //! Entry 00: which kind of file this is, in which version, and which chunks its volume holds.
 
 use super::kind::Kind;
+use super::volumes::chunks_of;
 use crate::domain::{Class, Error, Result};
 
 /// Returns the text of entry 00 for a file of one volume.
 pub(crate) fn format_lines(kind: &Kind, chunks: u64) -> String {
-    let first = u64::from(chunks > 0);
-    format!("{} 1\nvolume 1/1 chunks {first}-{chunks}\n", kind.word)
+    volume_lines(kind, &[chunks], 1)
+}
+
+/// Returns the text of entry 00 for one volume, counted from 1, of a file whose volumes hold so many chunks.
+pub(crate) fn volume_lines(kind: &Kind, volumes: &[u64], volume: usize) -> String {
+    let (first, last) = chunks_of(volumes, volume);
+    let count = volumes.len();
+    format!("{} 1\nvolume {volume}/{count} chunks {first}-{last}\n", kind.word)
+}
+
+/// Returns which volume of how many an entry 00 says that it is: what may be believed once the head is verified.
+pub(crate) fn claimed_volume(text: &[u8]) -> Option<(usize, usize)> {
+    let lines = std::str::from_utf8(text).ok()?;
+    let numbers = lines.lines().nth(1)?.strip_prefix("volume ")?;
+    let (volume, count) = numbers.split_once(' ')?.0.split_once('/')?;
+    Some((volume.parse().ok()?, count.parse().ok()?))
 }
 
 /// Tells apart what is no airlock file, of another kind, or of another version. Whether the second line agrees with the head is

@@ -43,6 +43,8 @@ pub(crate) struct Caps {
     pub(crate) fill: u64,
     /// Chunks.
     pub(crate) chunks: u64,
+    /// Volumes.
+    pub(crate) volumes: usize,
     /// Blobs, carried and needed ones counted apart.
     pub(crate) blobs: u64,
 }

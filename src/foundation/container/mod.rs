@@ -30,6 +30,9 @@
 //! A blob is hashed once. The states of that hash at the ends of its chunks (`crypto::RunningHash`) are kept: they prove each piece
 //! alone when it is served, and a reading that was stopped goes on from the last of them without the bytes before it.
 //!
+//! A file may come in volumes ([`VolumeTable`]): complete containers with the same head and index, each with a range of the chunks. A
+//! [`Source`] that was given those at hand reads them as one payload: behind the last chunk of a volume its end, then the first of the next.
+//!
 //! What a file means (its head, the lines of its index besides chunks, who must sign) belongs to the module that knows the
 //! kind; it gives a [`Kind`] with the words, caps and units in which kinds differ.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
@@ -43,6 +46,7 @@ mod blob_reader;
 mod chosen;
 mod chunk;
 mod collect;
+mod copy_damage;
 mod cut;
 mod decode;
 mod encode;
@@ -62,6 +66,7 @@ mod read_back;
 mod signed_digest;
 mod sink;
 mod source;
+mod volumes;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -69,12 +74,13 @@ pub(crate) mod tests;
 pub use chosen::ChosenSink;
 pub(crate) use chosen::read_chosen;
 pub(crate) use chunk::{Chunk, check_chunks};
+pub use copy_damage::is_copy_damage;
 pub(crate) use cut::{Payload, PayloadBlob};
 pub(crate) use decode::read_payload;
-pub(crate) use encode::{ChunkEncoder, write_chunk, write_payload};
+pub(crate) use encode::{ChunkEncoder, ChunksOut, OneFile, write_chunk, write_payload};
 pub(crate) use entry::{BLOCK, END_BYTES, entry_bytes, header, padding};
 pub use expanded::zstd_reader;
-pub(crate) use format_lines::format_lines;
+pub(crate) use format_lines::{claimed_volume, format_lines, volume_lines};
 pub(crate) use frame::stated_size;
 pub(crate) use kind::{Caps, Kind, OtherKind};
 pub use outline::{Builder, PageEntry, Totals};
@@ -84,10 +90,11 @@ pub(crate) use prefixed::{check_prefixed, decode_prefixed, encode_prefixed};
 pub(crate) use prologue::{
     EMPTY_APPROVALS, Prologue, approvals_bytes, bytes_before_payload, room_for_signatures, signatures_bytes,
 };
-pub(crate) use read_back::read_back;
+pub(crate) use read_back::{check_stored, copy_stored, read_back};
 pub(crate) use signed_digest::check_digest;
 pub use signed_digest::digest_of;
 pub use sink::ContentStore;
 pub(crate) use sink::PayloadSink;
 pub use source::Input;
 pub(crate) use source::Source;
+pub(crate) use volumes::VolumeTable;

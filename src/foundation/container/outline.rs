@@ -74,22 +74,31 @@ pub(crate) fn check_features(kind: &Kind, head: &[u8], known: &[&str]) -> Result
 ///
 /// # Errors
 ///
-/// `E-FORMAT volumes`, `index` and `totals`; `E-LIMIT index-size` and `totals`.
+/// `E-FORMAT volumes`, `index` and `totals`; `E-LIMIT volumes`, `index-size` and `totals`.
 pub(crate) fn check_outline(kind: &Kind, volumes: &[u64], index: &[PageEntry], totals: &Totals) -> Result<()> {
     let format = |code, found: &str| Err(Error::new(Class::Format, code, found.to_owned()));
     let limit = |code, found: String| Err(Error::new(Class::Limit, code, found));
-    let Kind { noun, maker, caps, .. } = kind;
-    if volumes.len() != 1 {
+    let Kind { noun, caps, .. } = kind;
+    if volumes.len() > caps.volumes && caps.volumes > 1 {
+        return limit(
+            "volumes",
+            format!("the {noun} has {} volumes, more than {}", volumes.len(), caps.volumes),
+        );
+    }
+    if volumes.is_empty() || volumes.len() > caps.volumes {
         return Err(Error::new(
             Class::Format,
             "volumes",
             format!("the {noun} has {} volumes", volumes.len()),
         )
-        .expected("one volume")
-        .remedy(format!("ask {maker} for one {noun} in a single file")));
+        .expected("one volume"));
     }
-    if volumes != [totals.chunks] {
-        return format("volumes", "the volumes do not add up to the number of chunks");
+    let is_empty = volumes.len() > 1 && volumes.contains(&0);
+    if is_empty || volumes.iter().copied().fold(0, u64::saturating_add) != totals.chunks {
+        return format(
+            "volumes",
+            "the volumes do not add up to the number of chunks, or one of several holds none",
+        );
     }
     if index.len() > caps.pages || index.iter().any(|page| page.size > limits::PAGE_BYTES as u64) {
         return limit(

@@ -127,7 +127,7 @@ pub(crate) fn read_pages(
                 format!("index page {number} is not the one that was signed"),
             )
             .expected(page.sha256.to_string())
-            .remedy(format!("copy the {} again", source.kind().noun)));
+            .remedy(format!("copy the {} again", source.noun())));
         }
         take(page.sha256, content)?;
     }

@@ -3,6 +3,7 @@
 //! Entries 01 and 04 are lists of signatures in every kind of file; what stands in 02 is the kind's own.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::entry::{BLOCK, FILL, PROLOGUE, claimed_size, entry_bytes, header, padding, page_name};
 use super::format_lines::check_format;
@@ -78,6 +79,21 @@ impl Prologue {
             Some(refusal) => Err(refusal),
             None => Ok(prologue),
         }
+    }
+
+    /// Whether the entries that nobody signed, 01, 02 and 04, are byte for byte those of another.
+    pub(crate) fn adds_nothing_to(&self, other: &Self) -> bool {
+        (&self.signatures, &self.trust, &self.approvals) == (&other.signatures, &other.trust, &other.approvals)
+    }
+
+    /// Returns the hash of all five entries with their sizes.
+    pub(crate) fn digest(&self) -> Hash {
+        let entries = [&self.format, &self.signatures, &self.trust, &self.head, &self.approvals];
+        let hash = entries.into_iter().fold(Sha256::new(), |hash, entry| {
+            let size = entry.len() as u64;
+            hash.chain_update(size.to_be_bytes()).chain_update(entry)
+        });
+        Hash(hash.finalize().into())
     }
 
     /// Returns entry 00.

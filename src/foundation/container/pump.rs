@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::chunk::{Chunk, codec_word};
 use super::entry::chunk_name;
-use super::source::Source;
+use super::source::{Nouns, Source};
 use crate::domain::{Class, Error, Hash, Result};
 use crate::stream::{BufferPool, PooledBuffer, ordered_map, worker_count};
 
@@ -99,7 +99,7 @@ where
     Out: Send,
     Work: FnMut(StoredChunk<S>) -> Result<Out>,
 {
-    let noun = source.kind().noun;
+    let nouns = source.nouns();
     pump(
         workers,
         in_flight,
@@ -108,9 +108,9 @@ where
             Some(read_chunk(source, pool, number, chunk, span))
         },
         || {
-            let mut work = start_worker();
+            let (mut work, nouns) = (start_worker(), nouns.clone());
             move |stored: StoredChunk<S>| {
-                compare_hash(noun, &stored)?;
+                compare_hash(&nouns, &stored)?;
                 work(stored)
             }
         },
@@ -118,7 +118,7 @@ where
     )
 }
 
-/// Reads a stored chunk, at whose header the source stands.
+/// Reads a stored chunk, at whose header the source stands; in a set, it may be the first of the next volume.
 ///
 /// # Errors
 ///
@@ -130,6 +130,7 @@ pub(super) fn read_chunk<S>(
     chunk: Chunk,
     span: S,
 ) -> Result<StoredChunk<S>> {
+    source.begin_chunk(number)?;
     source.header(&chunk_name(number), u64::from(chunk.size))?;
     // The index reader made sure that no stored size is above its plain size, and that is at most chunk_bytes.
     let mut bytes = pool.take(usize::try_from(chunk.size).unwrap_or(usize::MAX));
@@ -149,7 +150,7 @@ pub(super) fn read_chunk<S>(
 /// # Errors
 ///
 /// `E-INTEGRITY stored-hash`.
-pub(super) fn compare_hash<S>(noun: &str, stored: &StoredChunk<S>) -> Result<()> {
+pub(super) fn compare_hash<S>(nouns: &Nouns, stored: &StoredChunk<S>) -> Result<()> {
     let StoredChunk {
         number, chunk, bytes, ..
     } = stored;
@@ -165,5 +166,8 @@ pub(super) fn compare_hash<S>(noun: &str, stored: &StoredChunk<S>) -> Result<()>
         ),
     )
     .expected(chunk.sha256.to_string())
-    .remedy(format!("copy the {noun} again: the medium or the copy is damaged")))
+    .remedy(format!(
+        "copy the {} again: the medium or the copy is damaged",
+        nouns.of(*number)
+    )))
 }

@@ -1,13 +1,18 @@
 //! Compares a written file with what was meant to be written: every byte, without decoding anything.
 
+use std::io::{self, Write};
+
 use super::chunk::Chunk;
+use super::encode::write_chunk;
+use super::entry::END_BYTES;
 use super::kind::Kind;
 use super::pump::{StoredChunk, in_flight, pump_stored, reading_workers};
 use super::source::{Input, Source};
 use crate::domain::{Class, Error, Result};
 use crate::stream::BufferPool;
 
-/// Reads a file back: the bytes before the payload, every header, and the hash of every stored chunk.
+/// Reads a file back: the bytes before the payload, every header, and the hash of every stored chunk. `first` is the number of the first
+/// chunk in it.
 ///
 /// `progress` is told the bytes read so far.
 ///
@@ -17,13 +22,13 @@ use crate::stream::BufferPool;
 pub(crate) fn read_back(
     kind: &'static Kind,
     prologue: &[u8],
-    chunks: &[Chunk],
+    (first, chunks): (u64, &[Chunk]),
     chunk_bytes: u64,
     input: Box<dyn Input>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
     let mut source = Source::new(input, kind);
-    compare(&mut source, prologue, chunks, chunk_bytes, progress).map_err(|error| match error.class() {
+    compare(&mut source, prologue, (first, chunks), chunk_bytes, progress).map_err(|error| match error.class() {
         Class::Io => error,
         _ => Error::new(
             Class::Io,
@@ -38,7 +43,7 @@ pub(crate) fn read_back(
 fn compare(
     source: &mut Source,
     prologue: &[u8],
-    chunks: &[Chunk],
+    numbered: (u64, &[Chunk]),
     chunk_bytes: u64,
     progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
@@ -54,13 +59,58 @@ fn compare(
             ));
         }
     }
+    let (first, chunks) = numbered;
+    check_stored(source, (first..).zip(chunks.iter().copied()), chunk_bytes, progress)
+}
+
+/// Copies stored chunks, each with its number and compared with its hash, as they stand, and the end of the file behind them.
+///
+/// # Errors
+///
+/// As [`check_stored`]; `E-IO` and `E-SPACE` of `out`, which `told` makes of its errors.
+pub(crate) fn copy_stored(
+    source: &mut Source,
+    numbered: impl Iterator<Item = (u64, Chunk)> + Send,
+    chunk_bytes: u64,
+    (out, told): (&mut dyn Write, &dyn Fn(io::Error) -> Error),
+    progress: &mut dyn FnMut(u64),
+) -> Result<()> {
     let pool = BufferPool::new(usize::try_from(chunk_bytes).unwrap_or(usize::MAX));
     pump_stored(
         reading_workers(),
         in_flight(reading_workers()),
         source,
         &pool,
-        (1..).zip(chunks).map(|(number, chunk)| (number, *chunk, ())),
+        numbered.map(|(number, chunk)| (number, chunk, ())),
+        || |stored: StoredChunk<()>| Ok(stored),
+        |stored| {
+            write_chunk(out, stored.number, &stored.bytes).map_err(told)?;
+            progress(stored.position);
+            Ok(())
+        },
+    )?;
+    source.end()?;
+    out.write_all(&[0; END_BYTES]).map_err(told)
+}
+
+/// Compares stored chunks with their hashes, each with its number; at the header of the first the source stands. Reads the file to its end.
+///
+/// # Errors
+///
+/// `E-INTEGRITY stored-hash`; `E-FORMAT`, `E-INCOMPLETE` and `E-IO` of the source.
+pub(crate) fn check_stored(
+    source: &mut Source,
+    numbered: impl Iterator<Item = (u64, Chunk)> + Send,
+    chunk_bytes: u64,
+    progress: &mut dyn FnMut(u64),
+) -> Result<()> {
+    let pool = BufferPool::new(usize::try_from(chunk_bytes).unwrap_or(usize::MAX));
+    pump_stored(
+        reading_workers(),
+        in_flight(reading_workers()),
+        source,
+        &pool,
+        numbered.map(|(number, chunk)| (number, chunk, ())),
         || |stored: StoredChunk<()>| Ok(stored.position),
         |position| {
             progress(position);

@@ -1,10 +1,12 @@
 //! Bytes from outside with their position, and errors in the words of the format.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read};
 
 use super::entry::{BLOCK, END_BYTES, compare_header, padding};
 use super::kind::Kind;
+use super::volumes::VolumeTable;
 use crate::domain::{Class, Error, Result};
 use crate::stream::read_exact_or_end;
 
@@ -37,6 +39,32 @@ pub(crate) struct Source {
     input: Box<dyn Input>,
     kind: &'static Kind,
     position: u64,
+    set: Option<Set>,
+}
+
+/// A set of volumes, one of which is read.
+struct Set {
+    table: VolumeTable,
+    /// The number of the one that is read; 0 where none is left.
+    volume: usize,
+    /// Those at hand behind it, ascending; each stands where its payload begins.
+    next: VecDeque<(usize, Box<dyn Input>)>,
+}
+
+/// What people call the place of a chunk: the file, or the volume that holds it.
+#[derive(Debug, Clone)]
+pub(super) struct Nouns {
+    noun: &'static str,
+    table: Option<VolumeTable>,
+}
+
+impl Nouns {
+    pub(super) fn of(&self, chunk: u64) -> String {
+        match &self.table {
+            Some(table) => table.noun(self.noun, table.volume_of(chunk)),
+            None => self.noun.to_owned(),
+        }
+    }
 }
 
 impl Source {
@@ -46,7 +74,150 @@ impl Source {
             input,
             kind,
             position: 0,
+            set: None,
         }
+    }
+
+    /// Says that it is one volume of a set.
+    pub(crate) fn is_of_set(&mut self, table: VolumeTable, volume: usize) {
+        self.set = Some(Set {
+            table,
+            volume,
+            next: VecDeque::new(),
+        });
+    }
+
+    /// Adds another volume of the set; both stand where their payloads begin. What is read is the lower one first.
+    pub(crate) fn join(&mut self, other: Self) {
+        let (Some(set), Some(added)) = (&mut self.set, other.set) else {
+            return;
+        };
+        let (mut volume, mut input) = (added.volume, other.input);
+        if set.volume == 0 {
+            (set.volume, self.input) = (volume, input);
+            return;
+        }
+        if volume < set.volume {
+            std::mem::swap(&mut set.volume, &mut volume);
+            std::mem::swap(&mut self.input, &mut input);
+        }
+        let place = set.next.partition_point(|(next, _)| *next < volume);
+        set.next.insert(place, (volume, input));
+    }
+
+    /// Adds another volume of the set that stands where its payload begins.
+    pub(crate) fn add(&mut self, volume: usize, input: Box<dyn Input>) {
+        let table = self.set.as_ref().map(|set| set.table.clone());
+        let mut other = Self::new(input, self.kind);
+        other.set = table.map(|table| Set {
+            table,
+            volume,
+            next: VecDeque::new(),
+        });
+        self.join(other);
+    }
+
+    /// Takes a volume behind the one that is read out of the set: it is not at hand any more.
+    pub(crate) fn take(&mut self, volume: usize) -> Option<Self> {
+        let set = self.set.as_mut()?;
+        let input = if set.volume == volume {
+            // What is left of the set is read from its next one on; of the last, nothing is.
+            if let Some((next, input)) = set.next.pop_front() {
+                set.volume = next;
+                std::mem::replace(&mut self.input, input)
+            } else {
+                set.volume = 0;
+                std::mem::replace(&mut self.input, Box::new(io::Cursor::new(Vec::new())))
+            }
+        } else {
+            let place = set.next.iter().position(|(next, _)| *next == volume)?;
+            set.next.remove(place)?.1
+        };
+        let mut taken = Self::new(input, self.kind);
+        taken.is_of_set(set.table.clone(), volume);
+        Some(taken)
+    }
+
+    /// Returns the numbers of the volumes at hand that are not passed yet; nothing for a single file.
+    pub(crate) fn volumes_at_hand(&self) -> Vec<usize> {
+        let set = self.set.iter();
+        let all = set.flat_map(|set| {
+            [set.volume]
+                .into_iter()
+                .chain(set.next.iter().map(|(volume, _)| *volume))
+        });
+        all.filter(|volume| *volume > 0).collect()
+    }
+
+    /// Whether the volume of a chunk is at hand and not passed yet.
+    pub(crate) fn holds(&self, chunk: u64) -> bool {
+        self.set.as_ref().is_none_or(|set| {
+            let volume = set.table.volume_of(chunk);
+            set.volume == volume || set.next.iter().any(|(next, _)| *next == volume)
+        })
+    }
+
+    /// Whether a chunk lies in another volume than the one that is read.
+    pub(super) fn begins_volume(&self, chunk: u64) -> bool {
+        self.set
+            .as_ref()
+            .is_some_and(|set| set.table.volume_of(chunk) != set.volume)
+    }
+
+    /// Stands before a chunk: where it lies in the next volume, the one before is read to its end first.
+    ///
+    /// # Errors
+    ///
+    /// `E-INCOMPLETE volumes` when the volume is not at hand; those of [`Self::end`].
+    pub(super) fn begin_chunk(&mut self, chunk: u64) -> Result<()> {
+        let Some(set) = &self.set else { return Ok(()) };
+        let wanted = set.table.volume_of(chunk);
+        while let Some(set) = &self.set
+            && set.volume < wanted
+        {
+            if set.volume > 0 {
+                self.end()?;
+            }
+            let Some(set) = &mut self.set else { break };
+            match set.next.pop_front() {
+                Some((volume, input)) => (set.volume, self.input) = (volume, input),
+                None => return Err(self.missing(wanted)),
+            }
+        }
+        match &self.set {
+            Some(set) if set.volume != wanted => Err(self.missing(wanted)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns what people call the places of chunks.
+    pub(super) fn nouns(&self) -> Nouns {
+        Nouns {
+            noun: self.kind.noun,
+            table: self.set.as_ref().map(|set| set.table.clone()),
+        }
+    }
+
+    /// Returns what people call what is read now.
+    pub(super) fn noun(&self) -> String {
+        match &self.set {
+            Some(set) => set.table.noun(self.kind.noun, set.volume),
+            None => self.kind.noun.to_owned(),
+        }
+    }
+
+    fn missing(&self, volume: usize) -> Error {
+        let count = self.set.as_ref().map_or(1, |set| set.table.count());
+        Error::new(
+            Class::Incomplete,
+            "volumes",
+            format!("volume {volume} of {count} is missing"),
+        )
+        .expected(format!("the file of volume {volume}, beside those at hand"))
+        .remedy(format!(
+            "give volume {volume} too, by itself or in a folder with the others{}",
+            self.kept()
+        ))
     }
 
     /// Returns the kind of file that is read.
@@ -139,7 +310,7 @@ impl Source {
         Err(
             Error::new(Class::Format, what, format!("the {what} holds other bytes than zero"))
                 .expected("zero bytes")
-                .remedy(format!("copy the {} again: something changed it", self.kind.noun)),
+                .remedy(format!("copy the {} again: something changed it", self.noun())),
         )
     }
 
@@ -151,7 +322,7 @@ impl Source {
     pub(crate) fn header(&mut self, name: &str, size: u64) -> Result<()> {
         let mut header = [0; BLOCK];
         self.fill(&mut header, Class::Incomplete)?;
-        compare_header(self.kind, &header, name, size)
+        compare_header(self.kind, &self.noun(), &header, name, size)
     }
 
     /// Reads the two zero blocks, and the end of the file right behind them.
@@ -164,7 +335,7 @@ impl Source {
         if self.at_end()? {
             return Ok(());
         }
-        let noun = self.kind.noun;
+        let noun = self.noun();
         Err(Error::new(
             Class::Format,
             "trailing-data",
@@ -175,7 +346,7 @@ impl Source {
     }
 
     fn truncated(&self, class: Class) -> Error {
-        let noun = self.kind.noun;
+        let noun = self.noun();
         if class == Class::Format {
             // Not even the entries before the signed head are whole: there was nothing to verify.
             return Error::new(
@@ -188,13 +359,14 @@ impl Source {
                 "check that it is the right file, or copy the {noun} again; nothing of it was kept"
             ));
         }
-        Error::new(
-            class,
-            "truncated",
-            format!("the {noun} ends after {} bytes", self.position),
-        )
-        .expected(format!("the whole {noun}"))
-        .remedy(format!("copy it again, and try again{}", self.kept()))
+        // Over several volumes that is a number of no file.
+        let found = match self.set {
+            Some(_) => format!("the {noun} ends too early"),
+            None => format!("the {noun} ends after {} bytes", self.position),
+        };
+        Error::new(class, "truncated", found)
+            .expected(format!("the whole {noun}"))
+            .remedy(format!("copy it again, and try again{}", self.kept()))
     }
 
     /// Says what a next try need not do again, where anything came at all. Who else reads such a file keeps nothing.

@@ -22,6 +22,7 @@ pub(crate) static KIND: Kind = Kind {
         pages: 1,
         fill: 2048,
         chunks: 8,
+        volumes: 1,
         blobs: 8,
     },
     others: &[OtherKind {
@@ -191,7 +192,7 @@ impl Made {
 
     fn read_back(&self, file: &[u8]) -> Result<()> {
         let input = Box::new(Cursor::new(file.to_vec()));
-        read_back(&KIND, &self.prologue, &self.chunks, CHUNK, input, &mut |_| ())
+        read_back(&KIND, &self.prologue, (1, &self.chunks), CHUNK, input, &mut |_| ())
     }
 }
 
@@ -217,7 +218,7 @@ fn made() -> Made {
         payload,
         3,
         &mut |part| Ok((Box::new(Cursor::new(left.next().unwrap())), part.digest)),
-        &mut written,
+        &mut OneFile(&mut written),
         &mut |done| told = done,
     )
     .unwrap();

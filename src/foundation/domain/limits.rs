@@ -32,6 +32,8 @@ pub const CHUNK_BYTES_MIN: u64 = 1 << 20;
 pub const CHUNK_BYTES_DEFAULT: u64 = 4 << 20;
 /// Chunks in a bundle.
 pub const CHUNKS: u64 = 1_000_000;
+/// Volumes of a bundle. A reader has all of them open at once.
+pub const VOLUMES: usize = 256;
 /// Blobs in a bundle.
 pub const BLOBS: u64 = 500_000;
 /// Tags in a bundle, and children that its indexes are said to lack, each.

@@ -33,12 +33,15 @@ pub use error::{Class, Error, Result};
 pub use names::is_host;
 pub use names::{FixId, InstanceId, Name, ParseNameError, RepositoryName, RepositoryPattern, SecretName, SiteId, Tag};
 pub use natural::natural;
-pub use plain_file::{FILE_ARTIFACT, FILE_MODE, FILE_TITLE, FILES_HOST, file_mode, is_file_title, is_media_type};
+pub use plain_file::{
+    FILE_ARTIFACT, FILE_MODE, FILE_TITLE, FILES_HOST, file_mode, file_name, file_repository, is_file_title,
+    is_media_type, may_be_named,
+};
 pub use problem::Problem;
 pub use release::{Audience, Codec, ContentItem, Counter, DocumentType, Scope};
 pub use report::{AgentTime, StatusKind};
 pub use secret_value::SecretValue;
-pub use shown::{counted, is_plain, shown, shown_lines};
+pub use shown::{counted, enumerated, is_plain, shown, shown_lines};
 pub use signal::Signal;
 pub use step::Step;
 pub use suggest::nearest;

@@ -1,6 +1,8 @@
 //! How a plain file travels: an OCI artifact with one layer that is the file (SPEC, section 7). Whoever makes one and whoever writes one
 //! out mean the same by it.
 
+use super::{ParseNameError, RepositoryName, Scope};
+
 /// The host under which files are stored: nobody's registry, and nobody's home.
 pub const FILES_HOST: &str = "files.airlock.internal";
 /// What the manifest of a file says that it is.
@@ -13,6 +15,25 @@ pub const FILE_MODE: &str = "internal.airlock.file.mode";
 const TITLE_BYTES: usize = 255;
 /// Longest part of a media type.
 const TYPE_BYTES: usize = 127;
+
+/// Returns the repository of a file of a scope. Trust domain, product and channel are in it, so that nobody can have the name of another's.
+pub fn file_repository(scope: &Scope, name: &str) -> Result<RepositoryName, ParseNameError> {
+    RepositoryName::under(FILES_HOST, &(folder(scope) + name))
+}
+
+/// Returns the name of a file in its scope by the repository that it is; nothing for the file of another scope.
+pub fn file_name<'a>(scope: &Scope, repository: &'a RepositoryName) -> Option<&'a str> {
+    repository.path().strip_prefix(&folder(scope))
+}
+
+/// Whether a release of a scope may name a repository: that of anything but another's plain file.
+pub fn may_be_named(scope: &Scope, repository: &RepositoryName) -> bool {
+    repository.host() != FILES_HOST || file_name(scope, repository).is_some()
+}
+
+fn folder(scope: &Scope) -> String {
+    format!("{}/{scope}/", scope.domain)
+}
 
 /// Whether a text is the name of a file: no path, nothing that leads elsewhere.
 pub fn is_file_title(text: &str) -> bool {
@@ -45,6 +66,33 @@ pub fn is_media_type(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_named_in_its_own_scope() {
+        let scope = |digit: u8, product: &str| Scope {
+            domain: crate::domain::Hash([digit; 32]),
+            product: product.parse().unwrap(),
+            channel: "stable".parse().unwrap(),
+        };
+        let own = scope(1, "crm");
+        let repository = file_repository(&own, "manuals/press").unwrap();
+        assert_eq!(
+            repository.as_str(),
+            format!("files.airlock.internal/{}/crm/stable/manuals/press", "01".repeat(32))
+        );
+        assert_eq!(file_name(&own, &repository), Some("manuals/press"));
+        assert!(may_be_named(&own, &repository));
+        for other in [scope(2, "crm"), scope(1, "erp")] {
+            assert_eq!(file_name(&other, &repository), None);
+            assert!(!may_be_named(&other, &repository));
+        }
+        // Without the domain it is nobody's.
+        assert!(!may_be_named(
+            &own,
+            &"files.airlock.internal/crm/stable/press".parse().unwrap()
+        ));
+        assert!(may_be_named(&own, &"registry.test/crm/stable/press".parse().unwrap()));
+    }
 
     #[test]
     fn titles_lead_nowhere() {

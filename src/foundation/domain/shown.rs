@@ -51,6 +51,15 @@ pub fn shown_lines(text: &str) -> String {
     escape(text, |c| c != '\n' && is_hostile(c))
 }
 
+/// Writes numbers one after the other as people say them: `1, 2 and 5`.
+pub fn enumerated<N: std::fmt::Display>(numbers: &[N]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    match numbers.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => numbers.concat(),
+    }
+}
+
 /// Returns a number of things: `1 blob`, `3 blobs`.
 pub fn counted<N: std::fmt::Display + PartialEq + From<u8> + Copy>(number: N, thing: &str) -> String {
     let plural = if number == N::from(1) { "" } else { "s" };

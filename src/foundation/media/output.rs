@@ -66,6 +66,16 @@ impl BundleFile {
             .map_err(|e| Error::io("write", &self.partial, e))
     }
 
+    /// Gives the bundle another name than the one that it was begun for.
+    ///
+    /// # Errors
+    ///
+    /// `E-IO`.
+    pub(super) fn publish_as(mut self, path: &Path) -> Result<()> {
+        path.clone_into(&mut self.path);
+        self.publish()
+    }
+
     /// Gives the bundle its name.
     ///
     /// # Errors

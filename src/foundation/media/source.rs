@@ -15,6 +15,8 @@ use rustix::fs::FileType;
 use super::old_head::{OldHead, Restored, SUFFIX};
 use super::output::PARTIAL;
 use super::seekable::Seekable;
+use super::volumes::{CANDIDATES, Candidate, gather, place_of};
+use crate::bundle::OpenedBundle;
 use crate::container::Input;
 use crate::domain::{Class, Error, Result, Step};
 use crate::stream::Looked;
@@ -28,8 +30,10 @@ pub(super) const STALL_TIME: Duration = Duration::from_secs(120);
 
 /// An opened source of a bundle.
 pub struct BundleSource {
-    /// Where its bytes come from.
+    /// Where its bytes come from: of several volumes, those of the lowest.
     pub input: Box<dyn Input>,
+    /// Other volumes of the same set, ascending.
+    pub others: Vec<Box<dyn Input>>,
     /// What to call it.
     pub label: String,
     /// Size in bytes, for files.
@@ -46,7 +50,79 @@ impl std::fmt::Debug for BundleSource {
     }
 }
 
-/// Opens a file, a folder with exactly one bundle in it, a named pipe, or `-` for standard input.
+impl BundleSource {
+    /// Reads the entries before the index, of every volume.
+    ///
+    /// # Errors
+    ///
+    /// As [`OpenedBundle::open`] and [`OpenedBundle::with_volume`].
+    pub fn into_bundle(self) -> Result<OpenedBundle> {
+        open_volumes(self.input, self.others)
+    }
+}
+
+/// As [`BundleSource::into_bundle`], for who has taken the rest of it.
+///
+/// # Errors
+///
+/// As [`BundleSource::into_bundle`].
+pub fn open_volumes(input: Box<dyn Input>, others: Vec<Box<dyn Input>>) -> Result<OpenedBundle> {
+    let opened = OpenedBundle::open(input)?;
+    let mut others = others.into_iter();
+    others.try_fold(opened, |opened, other| opened.with_volume(OpenedBundle::open(other)?))
+}
+
+/// Opens several files, volumes of one bundle in any order, as one source; one alone as [`open`] does.
+///
+/// # Errors
+///
+/// `E-IO` and `E-FORMAT` at X1.
+pub fn open_all(paths: &[PathBuf], stall: Option<Duration>) -> Result<BundleSource> {
+    if let [path] = paths {
+        return open(path, stall);
+    }
+    open_files(paths).map_err(|error| error.at(Step::X1))
+}
+
+fn open_files(paths: &[PathBuf]) -> Result<BundleSource> {
+    let (mut candidates, mut skipped) = (Vec::new(), Vec::new());
+    for path in paths {
+        let failed = |error| Error::io("open", path, error);
+        let looked = Looked::at(path).map_err(failed)?;
+        match looked.kind() {
+            FileType::RegularFile => {
+                let own = looked.real_path().map_err(failed)?;
+                let fd = looked.open().map_err(failed)?;
+                if !begins_like_a_bundle(&fd) || is_status_package(&fd) {
+                    return Err(
+                        Error::new(Class::Format, "source", format!("{} is no bundle", path.display()))
+                            .expected("volumes of one bundle, where several files are named")
+                            .remedy("name the volumes of one set"),
+                    );
+                }
+                candidates.push(Candidate {
+                    fd,
+                    path: path.clone(),
+                    own,
+                });
+            }
+            FileType::Directory => {
+                candidates.extend(bundles_in(&looked.open().map_err(failed)?, path, &mut skipped)?);
+            }
+            _ => {
+                return Err(Error::new(
+                    Class::Format,
+                    "source",
+                    format!("{} is {}", path.display(), looked.what()),
+                )
+                .expected("files or folders, where several are named"));
+            }
+        }
+    }
+    gather(candidates, &place_of(paths), skipped)
+}
+
+/// Opens a file, a folder with exactly one bundle or with volumes of one in it, a named pipe, or `-` for standard input.
 ///
 /// `stall` is how long a pipe may bring less than 64 KiB; 120 seconds when nothing is given.
 ///
@@ -65,6 +141,7 @@ fn open_any(path: &Path, stall: Duration) -> Result<BundleSource> {
             .map_err(|e| Error::io("open", path, e))?;
         return Ok(BundleSource {
             input: Box::new(Pipe::new(stdin, stall)),
+            others: Vec::new(),
             label: "standard input".into(),
             size: None,
             skipped: Vec::new(),
@@ -76,11 +153,12 @@ fn open_any(path: &Path, stall: Duration) -> Result<BundleSource> {
     match looked.kind() {
         FileType::RegularFile => {
             let own = looked.real_path().map_err(failed)?;
-            regular(looked.open().map_err(failed)?, path, &own, Vec::new())
+            regular(looked.open().map_err(failed)?, path, &own)
         }
         FileType::Directory => folder(&looked.open().map_err(failed)?, path),
         FileType::Fifo => Ok(BundleSource {
             input: Box::new(Pipe::new(looked.open().map_err(failed)?, stall)),
+            others: Vec::new(),
             label: path.display().to_string(),
             size: None,
             skipped: Vec::new(),
@@ -96,7 +174,7 @@ fn open_any(path: &Path, stall: Duration) -> Result<BundleSource> {
 }
 
 /// Makes a source of a file; `own` is its path without links.
-fn regular(fd: OwnedFd, path: &Path, own: &Path, skipped: Vec<String>) -> Result<BundleSource> {
+pub(super) fn regular(fd: OwnedFd, path: &Path, own: &Path) -> Result<BundleSource> {
     let file = File::from(fd);
     let size = file.metadata().map_err(|e| Error::io("look at", path, e))?.len();
     // Only a hint to the system's read-ahead; the import is as right without it.
@@ -110,16 +188,36 @@ fn regular(fd: OwnedFd, path: &Path, own: &Path, skipped: Vec<String>) -> Result
     };
     Ok(BundleSource {
         input,
+        others: Vec::new(),
         label: path.display().to_string(),
         size: Some(size),
-        skipped,
+        skipped: Vec::new(),
         old_head,
     })
 }
 
 fn folder(fd: &OwnedFd, path: &Path) -> Result<BundleSource> {
-    let mut found = None;
     let mut skipped = Vec::new();
+    let mut candidates = bundles_in(fd, path, &mut skipped)?;
+    if candidates.len() > 1 {
+        return gather(candidates, &path.display().to_string(), skipped);
+    }
+    match candidates.pop() {
+        Some(Candidate { fd, path, own }) => {
+            let source = regular(fd, &path, &own)?;
+            Ok(BundleSource { skipped, ..source })
+        }
+        None => Err(
+            Error::new(Class::Format, "source", format!("{} holds no bundle", path.display()))
+                .expected("exactly one bundle file, or the volumes of one")
+                .remedy("check that the right medium is mounted"),
+        ),
+    }
+}
+
+/// Opens every file in a folder that begins like a bundle, and says of the others why they were passed over.
+fn bundles_in(fd: &OwnedFd, path: &Path, skipped: &mut Vec<String>) -> Result<Vec<Candidate>> {
+    let mut found = Vec::new();
     let entries = rustix::fs::Dir::read_from(fd).map_err(|e| Error::io("list", path, e.into()))?;
     for (count, entry) in entries.enumerate() {
         if count >= FOLDER_ENTRIES {
@@ -166,30 +264,22 @@ fn folder(fd: &OwnedFd, path: &Path) -> Result<BundleSource> {
             skipped.push(format!("{label}: a status package"));
             continue;
         }
-        if let Some((_, other)) = found.replace((opened, label.clone())) {
+        if found.len() == CANDIDATES {
             return Err(Error::new(
-                Class::Format,
-                "source",
-                format!(
-                    "{} holds several bundles, {other:?} and {label:?} among them",
-                    path.display()
-                ),
+                Class::Limit,
+                "folder",
+                format!("{} holds more than {CANDIDATES} bundle files", path.display()),
             )
-            .expected("exactly one")
             .remedy("name the bundle file itself"));
         }
+        let path = path.join(label);
+        found.push(Candidate {
+            fd: opened,
+            own: path.clone(),
+            path,
+        });
     }
-    match found {
-        Some((fd, label)) => {
-            let path = path.join(label);
-            regular(fd, &path, &path, skipped)
-        }
-        None => Err(
-            Error::new(Class::Format, "source", format!("{} holds no bundle", path.display()))
-                .expected("exactly one bundle file")
-                .remedy("check that the right medium is mounted"),
-        ),
-    }
+    Ok(found)
 }
 
 /// Whether the first bytes are the name of a bundle's first entry: enough to choose a file, nothing is trusted by it.

@@ -26,6 +26,7 @@ pub(super) static PACKAGE: Kind = Kind {
         pages: 1,
         fill: limits::FILL_BYTES,
         chunks: limits::PARTS as u64,
+        volumes: 1,
         blobs: limits::PARTS as u64,
     },
     others: &[OtherKind {

@@ -20,6 +20,7 @@ mod enrolment;
 pub mod export;
 pub mod fleet;
 mod folder;
+mod gone_names;
 mod hidden;
 mod identity;
 mod import;

@@ -1,4 +1,4 @@
-//! `/files/<product>/<channel>/<name>`: a plain file as a file, for whoever has no client for OCI artifacts.
+//! `/files/<trust domain>/<product>/<channel>/<name>`: a plain file as a file, for whoever has no client for OCI artifacts.
 //!
 //! Which one a name means, and who may have it, is what the registry answers for the repository that the file is: by tag and by digest, under
 //! the same policy and credentials. What a vendor says that a file is, is nothing that a browser is to act on under this appliance's name: it

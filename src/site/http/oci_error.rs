@@ -132,7 +132,7 @@ impl OciError {
     pub(super) const NO_FILE: Self = Self::fixed(
         StatusCode::NOT_FOUND,
         "BLOB_UNKNOWN",
-        "no such file; plain files are at /files/PRODUCT/CHANNEL/NAME",
+        "no such file; plain files are at /files/DOMAIN/PRODUCT/CHANNEL/NAME",
     );
     pub(super) const UNKNOWN: Self = Self::fixed(StatusCode::NOT_FOUND, "UNSUPPORTED", "no such endpoint");
     const BAD_NUMBER: Self = Self::fixed(

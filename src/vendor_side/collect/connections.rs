@@ -11,7 +11,7 @@ use super::certs_d::HostCertificates;
 use super::clients::{Clients, Way, runtime};
 use super::registry_client::RegistryClient;
 use super::registry_error::{REGISTRY, is_about_certificate};
-use super::registry_host::{host_of, is_this_machine};
+use super::registry_host::{host_of, is_loopback, is_this_machine};
 use super::registry_options::RegistryOptions;
 use crate::domain::{Class, Error, Result};
 
@@ -119,7 +119,7 @@ impl Connections {
     /// Returns the clients for a host.
     fn clients(&mut self, host: &str) -> Result<Clients> {
         let way = Way {
-            is_direct: is_this_machine(host),
+            is_direct: is_loopback(host),
             certificates: HostCertificates::of(host)?,
         };
         if let Some(made) = self.made.get(&way) {

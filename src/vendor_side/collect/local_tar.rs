@@ -123,10 +123,16 @@ impl LocalTar {
                 return Error::new(Class::Limit, "headers", found)
                     .expected(format!("at most {HEADER_BYTES} bytes for an entry"));
             }
+            // A library's words hold bytes of the file, which may be anything.
+            let why = match error.kind() {
+                io::ErrorKind::UnexpectedEof => "it ends too early".to_owned(),
+                _ if error.raw_os_error().is_some() => error.to_string(),
+                _ => "what stands where a header should is none".to_owned(),
+            };
             Error::new(
                 Class::Format,
                 self.meant.code,
-                format!("{} is no {}: {error}", path.display(), self.meant.what),
+                format!("{} is no {}: {why}", path.display(), self.meant.what),
             )
             .expected(self.meant.expected)
             .with_source(error)

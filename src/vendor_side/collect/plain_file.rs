@@ -1,7 +1,7 @@
 //! A plain file as an OCI artifact: one layer that is the file, as other tools have it.
 //!
 //! ```text
-//! repository  files.airlock.internal/PRODUCT/CHANNEL/NAME, tag latest
+//! repository  files.airlock.internal/DOMAIN/PRODUCT/CHANNEL/NAME, tag latest
 //! manifest    artifactType application/vnd.airlock.file.v1, the empty config, one layer of the file's media type
 //! layer       org.opencontainers.image.title: its name; internal.airlock.file.mode: four octal digits
 //! ```

@@ -32,6 +32,8 @@ use crate::domain::{Class, Clock as _, Error, Result, SystemClock};
 
 /// How often a request is tried.
 const ATTEMPTS: u32 = 6;
+/// So many tries fail before it is said; what is over in a moment needs no words.
+const QUIET: u32 = 3;
 /// Longest pause between two tries; a registry that asks for more is asked again by a person.
 const PAUSE_MAX: Duration = Duration::from_secs(120);
 /// Bytes of a token service's answer.
@@ -136,20 +138,19 @@ impl RegistryClient {
             if attempt >= ATTEMPTS {
                 return Err(self.failed(&format!("{failure}, {attempt} times")));
             }
-            self.tell(&failure, pause);
+            self.tell(attempt, &failure, pause);
             self.pause(attempt, pause).await;
         }
     }
 
-    /// Says of a long wait that it is one.
-    fn tell(&self, failure: &str, pause: Option<Duration>) {
+    /// Says of a long wait that it is one, and of a registry that has failed several times.
+    fn tell(&self, attempt: u32, failure: &str, pause: Option<Duration>) {
         tracing::info!(registry.host = %self.host, "registry request is tried again: {failure}");
-        if let (Some(told), Some(pause)) = (self.told, pause.filter(|pause| pause.as_secs() > 0)) {
-            told(&format!(
-                "{}: {failure}; it is asked again in {} s",
-                self.host,
-                pause.as_secs()
-            ));
+        let Some(told) = self.told else { return };
+        match pause.map(|pause| pause.as_secs()).filter(|seconds| *seconds > 0) {
+            Some(seconds) => told(&format!("{}: {failure}; it is asked again in {seconds} s", self.host)),
+            None if attempt >= QUIET => told(&format!("{}: {failure}; it is asked again", self.host)),
+            None => {}
         }
     }
 
@@ -298,7 +299,7 @@ impl RegistryClient {
             if attempt >= ATTEMPTS {
                 return Err(self.failed(&format!("{failure}, {attempt} times")));
             }
-            self.tell(&failure, pause);
+            self.tell(attempt, &failure, pause);
             self.pause(attempt, pause).await;
         };
         let bytes = self.body(answer, TOKEN_BYTES, "a token").await?;
@@ -380,8 +381,9 @@ fn is_passing(status: StatusCode) -> bool {
 /// Reads `Retry-After`: seconds, or a date.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a number holds are patience that nobody has.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_second();
     let seconds = date.saturating_sub(SystemClock.now().unix());
@@ -407,6 +409,7 @@ mod tests {
         };
         assert_eq!(header("7"), Some(Duration::from_secs(7)));
         assert_eq!(header("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(header("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
         assert_eq!(header("soon"), None);
         assert_eq!(retry_after(&HeaderMap::new()), None);
     }

@@ -12,14 +12,17 @@ pub(super) const REGISTRY: Code = Code::new("registry");
 /// What to do about a registry that does not answer.
 pub(super) const UNREACHED: &str = "check the name, the network and --ca-file, and try again";
 
+/// What the TLS library says of an answer that is none of its own. Its text is all there is.
+const NO_TLS: &str = "corrupt message";
 /// Bytes of an answer that are read for what it says.
 const SAID_BYTES: usize = 1 << 16;
 /// Characters of it that are shown.
 const SHOWN: usize = 300;
 
-/// Whether trying again changes nothing: neither an address, nor where a redirect leads, nor a certificate.
+/// Whether trying again changes nothing: neither an address, nor where a redirect leads, nor a certificate, nor that there is no TLS.
 pub(super) fn is_final(error: &reqwest::Error) -> bool {
-    error.is_redirect() || error.is_builder() || is_about_certificate(error) || unknown_host(error).is_some()
+    let is_final = error.is_redirect() || error.is_builder() || is_about_certificate(error);
+    is_final || chain(error).contains(NO_TLS) || unknown_host(error).is_some()
 }
 
 /// Whether TLS failed because of whom the other side claims to be. The causes are private types; their text is all there is.

@@ -19,7 +19,7 @@ use super::helm_images::resolve;
 use super::helm_question::{Question, Resolved};
 use crate::bundle::desired::{DockerMode, SecretSource, SecretUse};
 use crate::collect::{ImageRequest, Problems, RegistryOptions, Source, is_of_registry, readable};
-use crate::domain::{Class, Error, Result, SecretName};
+use crate::domain::{Class, Error, Result, Scope, SecretName};
 use crate::leak::AllowPlain;
 use crate::release_file::{
     AgentEntry, ApplicationEntry, ApplicationKind, ComposeApplication, DeploymentEntry, ReleaseFile, SecretEntry,
@@ -78,7 +78,7 @@ pub(super) enum PreparedKind {
 /// `E-POLICY secret` with everything that would travel in clear; `E-IO`, `E-LIMIT`, `E-USAGE` for files that cannot be read or
 /// parsed.
 pub(crate) fn prepare<'a>(
-    file: &'a ReleaseFile,
+    (file, scope): (&'a ReleaseFile, &Scope),
     folder: &ReleaseFolder,
     documents: &[(&str, &str)],
     options: &RegistryOptions,
@@ -87,7 +87,7 @@ pub(crate) fn prepare<'a>(
 ) -> Result<Prepared<'a>> {
     let mut gathered = Gathered::new(folder.clone(), Closure::new(&file.images));
     for entry in &file.files {
-        gathered.closure.add(entry.request());
+        gathered.closure.add(entry.request(scope)?);
     }
     for (name, text) in documents {
         for problem in &secret::mark(text, TextKind::Notes).problems {

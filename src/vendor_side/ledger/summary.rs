@@ -439,7 +439,7 @@ fn release_told(signed: &SignedBeginning, release: &SummaryRelease) -> ReleaseTo
     ReleaseTold {
         head: signed.head,
         scope: signed.scope.to_string(),
-        counter: format!("{}.{}", signed.counter.epoch, signed.counter.sequence),
+        counter: signed.counter.to_string(),
         live: release.live.is_some(),
         by_state: by_state.into(),
         not_wanted,

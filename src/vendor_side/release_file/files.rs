@@ -10,7 +10,7 @@ use super::mistakes::{Mistakes, cut, place};
 use super::one_or_many::TextOr;
 use crate::collect::{FileSource, ImageOptions, ImageRequest, Source, default_tag};
 use crate::domain::oci::Kind;
-use crate::domain::{FILES_HOST, Name, RepositoryName, Result, is_file_title, is_media_type};
+use crate::domain::{Class, Error, Hash, Name, Result, Scope, file_repository, is_file_title, is_media_type};
 
 /// What a file is where nobody says it.
 const PLAIN: &str = "application/octet-stream";
@@ -21,8 +21,8 @@ const MODE: u32 = 0o644;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileEntry {
     source: Arc<FileSource>,
-    /// The repository that holds it.
-    pub name: RepositoryName,
+    /// Its name in the release.
+    pub name: String,
     /// Where the entry stands.
     pub place: (u64, u64),
 }
@@ -42,16 +42,22 @@ pub(super) struct RawFile {
 pub(super) type RawFileEntry = Spanned<TextOr<RawFile>>;
 
 impl FileEntry {
-    /// Returns what is collected for it.
-    pub fn request(&self) -> ImageRequest {
-        ImageRequest {
+    /// Returns what is collected for it, for a release of a scope.
+    ///
+    /// # Errors
+    ///
+    /// `E-INTERNAL` when it has no name there, for the release file was read for another scope.
+    pub fn request(&self, scope: &Scope) -> Result<ImageRequest> {
+        let repository = file_repository(scope, &self.name)
+            .map_err(|error| Error::new(Class::Internal, "file-name", error.to_string()))?;
+        Ok(ImageRequest {
             source: Source::File(Arc::clone(&self.source)),
-            name: Some((self.name.clone(), Some(default_tag()))),
+            name: Some((repository, Some(default_tag()))),
             options: ImageOptions {
                 platforms: Some(Vec::new()),
                 ..ImageOptions::default()
             },
-        }
+        })
     }
 }
 
@@ -71,7 +77,7 @@ impl Mistakes<'_> {
                     .at(
                         entry.place,
                         "value",
-                        format!("two files would be stored as {}", entry.name.path()),
+                        format!("two files would be stored as {:?}", entry.name),
                     )
                     .expected("a name of its own for each")
                     .remedy("give one of them another name: {path: …, name: …}"));
@@ -96,7 +102,13 @@ impl Mistakes<'_> {
             Some(name) => (name.value.clone(), place(name)),
             None => (name_of(&title), at),
         };
-        let stored = RepositoryName::under(FILES_HOST, &format!("{product}/{channel}/{name}")).map_err(|_| {
+        // Every trust domain has as many letters.
+        let scope = Scope {
+            domain: Hash([0; 32]),
+            product: product.clone(),
+            channel: channel.clone(),
+        };
+        file_repository(&scope, &name).map_err(|_| {
             self.at(
                 named_at,
                 "value",
@@ -118,7 +130,7 @@ impl Mistakes<'_> {
                     None => MODE,
                 },
             }),
-            name: stored,
+            name,
             place: at,
         })
     }

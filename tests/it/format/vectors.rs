@@ -119,7 +119,10 @@ impl Vector {
 
 /// Judges a bundle as far as a reader without a site does.
 pub(crate) fn judge(bundle: Vec<u8>, pins: &[Chain]) -> Result<()> {
-    let opened = OpenedBundle::open(Box::new(Cursor::new(bundle)))?;
+    judge_opened(OpenedBundle::open(Box::new(Cursor::new(bundle)))?, pins)
+}
+
+fn judge_opened(opened: OpenedBundle, pins: &[Chain]) -> Result<()> {
     let (domain, links) = opened.links()?;
     let pinned = pins
         .iter()
@@ -225,6 +228,30 @@ fn make(text: &Value) -> Vec<u8> {
     let mut bundle = unsigned.prologue(&signatures).unwrap();
     bundle.extend_from_slice(&payload);
     bundle
+}
+
+#[test]
+fn sets_of_volumes_come_out_as_their_vectors_say() {
+    let mut good = 0;
+    for vector in vectors("sets") {
+        let names = vector.text["volumes"].as_array().unwrap().iter();
+        let others = names.map(|name| load(&vector.folder.join(name.as_str().unwrap())));
+        let open = |bytes: Vec<u8>| OpenedBundle::open(Box::new(Cursor::new(bytes)));
+        let set = others.fold(open(vector.bundle()), |set, other| set?.with_volume(open(other)?));
+        let found = set.and_then(|set| judge_opened(set, &vector.pins().unwrap()));
+        match found {
+            Ok(()) => {
+                assert_eq!(vector.text["expect"]["verdict"], "good", "{}", vector.name);
+                good += 1;
+            }
+            Err(error) => {
+                let step = error.step().map_or_else(String::new, |step| step.to_string());
+                let found = format!("{} {} at {step}", error.class(), error.code());
+                assert_eq!(found, vector.expected(), "{}", vector.name);
+            }
+        }
+    }
+    assert_eq!(good, 2);
 }
 
 #[test]

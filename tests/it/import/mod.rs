@@ -7,3 +7,4 @@ mod kinds;
 mod medium;
 mod outbound;
 mod time_floors;
+mod volumes;

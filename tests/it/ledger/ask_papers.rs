@@ -99,7 +99,7 @@ fn a_proof_is_checked_with_openssl_and_nothing_of_ours() {
         checked,
         json!({
             "results": ["imported", "activated"],
-            "subjects": ["acme-erp/stable 0.9 (9.1)", "docker.io/acme/db", "docker.io/acme/web"],
+            "subjects": ["acme-erp/stable 9 (9.1)", "docker.io/acme/db", "docker.io/acme/web"],
         })
     );
     // As the auditor's page says, with the public key as openssl writes it and the site's enrolment file.
@@ -245,13 +245,13 @@ fn a_report_says_what_became_of_a_release_or_happened_in_a_period() {
     let text = ledger.said("human", &[&report[..], &["--release", "0.9"]].concat());
     let domain = ledger.workspace.chain().domain();
     for line in [
-        "airlock report: acme-erp/stable 0.9 (9.1) at plant-7".to_owned(),
+        "airlock report: acme-erp/stable 9 (9.1) at plant-7".to_owned(),
         "Vendor             Acme <Ltd>".to_owned(),
         format!("Trust domain       {domain}"),
         "Fixes              CVE-2026-41234".to_owned(),
         "State at the site  active since 2026-11-20T08:00:00Z".to_owned(),
-        "  1        2026-11-20T07:50:00Z  acme-erp/stable 0.9  imported".to_owned(),
-        "  web on hall-1  0.9 (9.1)  2026-11-20T09:00:00Z  healthy".to_owned(),
+        "  1        2026-11-20T07:50:00Z  9 of acme-erp/stable  imported".to_owned(),
+        "  web on hall-1  9 (9.1)  2026-11-20T09:00:00Z  healthy".to_owned(),
     ] {
         assert!(text.lines().any(|known| known == line), "{line}\n{text}");
     }

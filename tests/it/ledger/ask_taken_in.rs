@@ -245,11 +245,11 @@ fn what_proves_nothing_yet_is_proven_as_the_messages_say() {
     };
     refused(
         "no-receipt",
-        "plant-1 sent no receipt that shop/stable 0.1 (1.0) was imported\"",
+        "plant-1 sent no receipt that shop/stable 1 (1.0) was imported\"",
     );
     let file = shop.file(&plant.export().bytes);
     ask(&shop, &["status", "verify", file.to_str().unwrap()]);
-    refused("no-receipt", "plant-1 refused shop/stable 0.1 (1.0): receipt 2 of ");
+    refused("no-receipt", "plant-1 refused shop/stable 1 (1.0): receipt 2 of ");
     refused("no-receipt", " says E-CONTENT not-carried, after 1 refusal before it");
     refused(
         "no-receipt",

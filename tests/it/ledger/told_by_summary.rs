@@ -104,7 +104,7 @@ fn a_summary_has_its_own_time_and_source_and_accuses_nobody() {
     assert_eq!(shown["summary"], json!({"number": 2, "as_of": time}));
     let text = said(&shop, "human", &["status", "show", "plant-1"]);
     assert!(
-        text.contains("shop/stable 0.2 (v1) active since 2026-11-21 12:10, by a summary as of 2026-11-21 12:10"),
+        text.contains("shop/stable 2 (v1) active since 2026-11-21 12:10, by a summary as of 2026-11-21 12:10"),
         "{text}"
     );
     assert!(

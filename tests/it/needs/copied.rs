@@ -331,11 +331,11 @@ fn older_layers_whose_bytes_nobody_has_are_told() {
         json!([{"digest": first.own[2], "size": 100 << 10}])
     );
     assert!(said.contains(&told), "{said}");
-    let (made, said) = create(&["--sequence", "3", "--base", "one.airlock"]);
+    let (made, said) = create(&["--sequence", "3", "--replace", "--base", "one.airlock"]);
     assert_eq!(of(&made, &second.own[2])["encoding"], "delta");
     assert!(!said.contains("not at hand"), "{said}");
     // Nobody asks for older layers where nothing is copied.
-    let (_, said) = create(&["--sequence", "4", "--encodings", "recipes"]);
+    let (_, said) = create(&["--sequence", "4", "--replace", "--encodings", "recipes"]);
     assert!(!said.contains("not at hand"), "{said}");
 }
 

@@ -38,6 +38,7 @@ mod replaced;
 mod restore;
 mod rows;
 mod rows_of_sources;
+mod rows_of_volumes;
 mod rows_out;
 mod server;
 mod site;

@@ -59,7 +59,7 @@ fn what_a_release_file_lacks_or_mistypes_is_put_right_as_the_message_says() {
         "- registry.example.com/team/app:1.0 ",
         "- {source: 'oci:hello:1.0', name: 'registry.test/shop/web:1.0'} ",
     );
-    shop.good("bundle create -f new.yaml -o out.airlock");
+    shop.good("bundle create -f new.yaml -o out.airlock --replace");
     // Where a release file stands already.
     let remedy = shop
         .follow(&commands(&remedy)[0], "-o new.yaml")
@@ -385,7 +385,7 @@ fn charts_that_cannot_be_told_are_put_right_as_the_message_says() {
 #[test]
 fn lists_of_images_are_put_right_as_the_message_says() {
     let shop = Workshop::new();
-    let create = "bundle create --images images.txt -o out.airlock";
+    let create = "bundle create --images images.txt -o out.airlock --replace";
     shop.write("images.txt", "A/b\nhttps://quay.io/a\n");
     let remedy = shop.run(create).remedy("E-USAGE", "value");
     let reference = remedy.rsplit_once(" as in ").unwrap().1;

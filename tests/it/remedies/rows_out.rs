@@ -10,6 +10,7 @@ pub(super) const ROWS_OUT: &[(&str, Row)] = &[
     ("?: put the first 8 digits of the vendor's trust domain before it, which `airlock trust show` prints: DIGITS/PRODUCT/CHANNEL:REPOSITORIES", Followed(&["of_two_vendors_with_one_product_the_digits_say_which"])),
     ("Busy extract: wait until it has ended, or give another name with -o", Followed(&["a_run_that_was_stopped_is_gone_on_with"])),
     ("Content file-form: ask the vendor for a release that carries it as a plain file; as an artifact it can be pulled as it is", Followed(&["a_form_that_leads_elsewhere_writes_nothing"])),
+    ("Io mirror: where it has plain HTTP, write plain_http = true under [mirror] in the configuration; nothing was sent", Followed(&["a_registry_without_tls_is_reached_as_the_message_says"])),
     ("Io unnamed-files: with -o DIR name a folder on ext4, xfs, btrfs or tmpfs, and copy it from there (`cp -r`); with -o - name such a folder with --work; nothing was written", Followed(&["a_file_system_that_cannot_take_a_layout_is_told_before_anything_is_written"])),
     ("Space no-space: free space there, or name another place with -o; nothing was written", Followed(&["room_is_asked_for_before_a_byte_is_written"])),
     ("Space no-space: free space there, or name another place: with -o DIR, or with -o - by --work", Followed(&["room_for_all_content_is_asked_for_before_any_is_written"])),

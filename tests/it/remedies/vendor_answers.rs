@@ -76,20 +76,6 @@ fn a_bundle_for_a_newer_program_names_it_and_one_for_this_comes_in() {
 #[test]
 fn bundles_of_other_formats_are_made_as_this_program_reads_them() {
     let operator = Operator::new();
-    let mut two = draft(&operator);
-    two.head["volumes"] = json!(null);
-    let in_two = Changes {
-        head: Some(&mut |head| {
-            let text = String::from_utf8(head).unwrap();
-            let at = text.find("\"volumes\":[").unwrap() + "\"volumes\":[".len();
-            [&text[..at], "1,", &text[at..]].concat().into_bytes()
-        }),
-        ..Changes::default()
-    };
-    let bundle = two.build(operator.vendor.key(), in_two);
-    let remedy = import(&operator, &bundle).remedy("E-FORMAT", "volumes");
-    assert_eq!(remedy, "ask the vendor for one bundle in a single file");
-    import(&operator, &two.build(operator.vendor.key(), Changes::default())).succeeded();
     // Another version of the format.
     let (bad, good) = (vectors("bad"), vectors("good"));
     let other = bad.iter().find(|vector| vector.name == "b01-version-2").unwrap();

@@ -1,10 +1,12 @@
 //! Bundles made in memory, signed by a vendor of the tests.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read, Write};
 
 use airlock::bundle::desired::DesiredState;
-use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Feature, Packing, ReleaseStatement, TagLine, Travels};
+use airlock::bundle::{
+    BlobSource, BundleContent, BundleLayout, Feature, Packing, ReleaseStatement, TagLine, Travels, VolumesOut,
+};
 use airlock::crypto::{Chain, Envelope, PayloadType, RootDocument, SigningKey};
 use airlock::domain::{Audience, Class, Digest, DocumentType, Error, Result, SiteId, Version, oci};
 
@@ -61,6 +63,26 @@ impl BlobSource for Travelling {
         let form = self.forms[of].clone();
         let name = digest(&form);
         Ok((Box::new(Cursor::new(form)), name))
+    }
+}
+
+/// Volumes in memory.
+struct Volumes(Vec<Vec<u8>>);
+
+impl Write for Volumes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.last_mut().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl VolumesOut for Volumes {
+    fn next_volume(&mut self) -> Result<()> {
+        self.0.push(Vec::new());
+        Ok(())
     }
 }
 
@@ -196,6 +218,54 @@ impl Vendor {
         }
     }
 
+    /// Its trust domain.
+    pub(crate) fn domain(&self) -> airlock::domain::Hash {
+        self.chain.domain()
+    }
+
+    /// As [`Vendor::bundle`], in volumes of at most so many bytes, with layers encoded where `travels` gives a form; what it returns besides
+    /// has no bytes of its own.
+    pub(crate) fn volumes(
+        &self,
+        sequence: u64,
+        layers: &[Vec<u8>],
+        most: u64,
+        travels: fn(&[u8]) -> Option<Vec<u8>>,
+    ) -> (Made, Vec<Vec<u8>>) {
+        let (content, blobs, manifest, digests) = image(sequence, layers);
+        let (mut forms, mut stated) = (BTreeMap::new(), BTreeMap::new());
+        for (name, layer) in digests.iter().zip(layers) {
+            if let Some(form) = travels(layer) {
+                let travelled = Travels {
+                    size: form.len() as u64,
+                    encoding: Encoding::Plain,
+                    bases: Vec::new(),
+                };
+                stated.insert(*name, travelled);
+                forms.insert(*name, form);
+            }
+        }
+        let plan = BundleLayout::new(
+            &statement(("crm", "stable"), sequence),
+            &content,
+            &self.chain,
+            SMALL_CHUNKS,
+        );
+        let plan = plan.unwrap().encoded(&stated).unwrap().in_volumes(most).unwrap();
+        let mut out = Volumes(vec![Vec::new()]);
+        let source = Travelling { blobs, forms };
+        let unsigned = plan.write_volumes(content, &source, &mut out, |_| ()).unwrap();
+        let signatures = [unsigned.sign(&self.key)];
+        let prologues = (1..).map(|volume| unsigned.prologue_of(volume, &signatures).unwrap());
+        let volumes = prologues.zip(out.0).map(|(head, payload)| [head, payload].concat());
+        let made = Made {
+            bytes: Vec::new(),
+            manifest,
+            layers: digests,
+        };
+        (made, volumes.collect())
+    }
+
     /// Makes the bundle of a release with targets. The image stands in every repository that a desired state of the tests names
     /// ([`desired`]); `make` gets its digest and returns what shall run.
     pub(crate) fn with_targets(&self, sequence: u64, make: impl FnOnce(Digest) -> Desired) -> Made {
@@ -226,29 +296,6 @@ impl Vendor {
         make: impl FnOnce(Digest) -> Desired,
     ) -> Made {
         self.with_layers_in((product, "stable"), sequence, layers, make)
-    }
-
-    /// As [`Vendor::with_targets_of`], release 1, with an artifact beside it: where, its manifest, and what that refers to.
-    pub(crate) fn with_file_of(
-        &self,
-        product: &str,
-        (repository, artifact, contents): (&str, &[u8], &[&[u8]]),
-        make: impl FnOnce(Digest) -> Desired,
-    ) -> Made {
-        let (mut content, mut blobs, manifest, layers) = with_desired(1, &[b"a layer".to_vec()], make);
-        content.tags.push(TagLine {
-            repository: repository.parse().unwrap(),
-            tag: Some("latest".parse().unwrap()),
-            digest: digest(artifact),
-            size: artifact.len() as u64,
-            media_type: oci::OCI_MANIFEST.into(),
-        });
-        content.manifests.insert(digest(artifact), artifact.to_vec());
-        blobs
-            .0
-            .extend(contents.iter().map(|bytes| (digest(bytes), bytes.to_vec())));
-        let made = (content, blobs, manifest, layers);
-        self.pack((product, "stable"), 1, made, SMALL_CHUNKS)
     }
 
     fn with_layers_in(

@@ -218,6 +218,11 @@ pub(crate) struct Draft<'a> {
 }
 
 impl Draft<'_> {
+    /// Trust domain of its vendor.
+    pub(crate) fn domain(&self) -> Hash {
+        self.scope.domain
+    }
+
     pub(crate) fn home(mut self, host: &str) -> Self {
         self.homes.push(host.into());
         self

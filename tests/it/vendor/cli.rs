@@ -225,7 +225,7 @@ fn one_number_has_one_content_and_the_same_inputs_give_the_same_bytes() {
         })
         .count();
     assert_eq!(leftovers, 0);
-    let next = folder.good(&[&other[..], &["--sequence", "2"]].concat());
+    let next = folder.good(&[&other[..], &["--sequence", "2", "--replace"]].concat());
     assert_eq!((&next["sequence"], &next["absent"]), (&json!(2), &json!(1)));
 
     let unsigned = folder.good(&[&CREATE[..], &["--unsigned", "--replace"]].concat());
@@ -266,7 +266,7 @@ fn create_and_inspect_say_what_targets_run() {
     folder.good(&["bundle", "verify", "out.airlock", "--trust", "w/root.json"]);
     // Without targets nothing is said of them.
     folder.release_file(&format!("oci:{fixtures}/../hello"));
-    let (class, code, _) = folder.refused(&[&CREATE[..], &["--sequence", "2"]].concat());
+    let (class, code, _) = folder.refused(&[&CREATE[..], &["--sequence", "2", "--replace"]].concat());
     assert_eq!((class.as_str(), code.as_str()), ("E-POLICY", "undeploy"));
 }
 
@@ -413,7 +413,12 @@ fn a_release_of_the_future_needs_a_word_and_an_expired_one_is_not_made() {
     assert_eq!(plain["head_digest"], told["head_digest"]);
     assert!(bytes == fs::read(folder.path("out.airlock")).unwrap());
     // A number is not used up by what was refused, nor by the day.
-    let told = [&CREATE[..], &FUTURE, &["--allow-future", "--sequence", "2"]].concat();
+    let told = [
+        &CREATE[..],
+        &FUTURE,
+        &["--allow-future", "--sequence", "2", "--replace"],
+    ]
+    .concat();
     assert_eq!(folder.good(&told)["sequence"], 2);
 }
 

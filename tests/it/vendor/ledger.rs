@@ -100,7 +100,7 @@ fn what_is_signed_is_written_down_and_nothing_of_it_travels() {
     let (class, code, _) = folder.refused(&[&CREATE[..], &["-w", "w"]].concat());
     assert_eq!((class.as_str(), code.as_str()), ("E-EQUIVOCATION", "number-used"));
     assert_eq!(rows(&folder, "w"), known);
-    folder.good(&[&CREATE[..], &["-w", "w", "--sequence", "2"]].concat());
+    folder.good(&[&CREATE[..], &["-w", "w", "--sequence", "2", "--replace"]].concat());
     assert!(
         rows(&folder, "w").iter().any(|row| row.contains("Text([])")),
         "for any site"
@@ -137,7 +137,7 @@ fn what_another_workspace_signed_is_learned_from_its_bundle() {
     .unwrap();
     let (class, code, _) = folder.refused(&[&CREATE[..], &["-w", "w"]].concat());
     assert_eq!((class.as_str(), code.as_str()), ("E-EQUIVOCATION", "number-used"));
-    folder.good(&[&CREATE[..], &["-w", "w", "--sequence", "2"]].concat());
+    folder.good(&[&CREATE[..], &["-w", "w", "--sequence", "2", "--replace"]].concat());
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn what_was_signed_elsewhere_is_asked_for_after_it_was_learned() {
     );
     let said = folder.good(&report);
     assert!(
-        said["title"].as_str().unwrap().starts_with("app/stable 0.1 (1) at "),
+        said["title"].as_str().unwrap().starts_with("app/stable 1 (1) at "),
         "{said}"
     );
     assert_eq!(said["tables"][0]["title"], "Images and charts that it consists of: 1");

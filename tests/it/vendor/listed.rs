@@ -59,7 +59,7 @@ fn create_and_inspect_list_secrets_and_machines_get_places_and_whole_lists() {
         listed
     );
     let line = "DB_PASSWORD (made at the site), SMTP_PASSWORD (entered at the site, one for each target)";
-    let again = [&CREATE[..], &["--sequence", "2"]].concat();
+    let again = [&CREATE[..], &["--sequence", "2", "--replace"]].concat();
     for words in [&inspect[..], &again] {
         let shown = String::from_utf8(folder.run_as("human", words).stdout).unwrap();
         assert!(shown.contains(line), "{shown}");
@@ -73,7 +73,7 @@ fn create_and_inspect_list_secrets_and_machines_get_places_and_whole_lists() {
         service.replace("  b:\n", &format!("{}  b:\n", many.concat())),
     )
     .unwrap();
-    let (class, code, event) = folder.refused(&[&CREATE[..], &["--sequence", "3"]].concat());
+    let (class, code, event) = folder.refused(&[&CREATE[..], &["--sequence", "3", "--replace"]].concat());
     assert_eq!((class.as_str(), code.as_str()), ("E-POLICY", "secret"));
     let list = event["list"].as_array().unwrap();
     assert_eq!(list.len(), 60, "{event}");

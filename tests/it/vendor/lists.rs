@@ -144,8 +144,14 @@ fn a_release_file_to_begin_with_becomes_a_bundle() {
     // The next file has the next number, and --next gives it to one that was not changed.
     let made = folder.good(&["vendor", "release", "new", "-w", "w", "-o", "next.yaml"]);
     assert_eq!(made["sequence"], json!(2));
-    assert_eq!(folder.good(&[&create[..], &["--next"]].concat())["sequence"], json!(2));
-    assert_eq!(folder.good(&[&create[..], &["--next"]].concat())["sequence"], json!(3));
+    assert_eq!(
+        folder.good(&[&create[..], &["--next", "--replace"]].concat())["sequence"],
+        json!(2)
+    );
+    assert_eq!(
+        folder.good(&[&create[..], &["--next", "--replace"]].concat())["sequence"],
+        json!(3)
+    );
     // In another channel numbers begin anew; where several were released in, one is to be said.
     let beta = folder.good(&[
         "vendor",
@@ -168,6 +174,7 @@ fn a_release_file_to_begin_with_becomes_a_bundle() {
         "w",
         "-o",
         "out.airlock",
+        "--replace",
     ];
     folder.good(&[&source[..], &["--channel", "beta"]].concat());
     let (class, code, event) = folder.refused(&source);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use airlock::domain::Class;
 use serde_json::{Value, json};
 
 use super::cli::{CREATE, CommandFolder};
@@ -24,7 +25,7 @@ fn plain_files_travel_with_name_type_and_mode() {
     let files = "files:\n- docs/Installation (EN).pdf\n- empty\n- path: build/firmware.bin\n  name: firmware/press.bin\n  \
                  title: press.bin\n  media_type: application/x-firmware\n  mode: 0755\n";
     let (_, first) = shop.build(files, 1).unwrap();
-    let host = "files.airlock.internal/shop/stable";
+    let host = format!("files.airlock.internal/{}/shop/stable", shop.chain().domain());
     assert_eq!(
         shop.names(),
         [
@@ -63,6 +64,25 @@ fn plain_files_travel_with_name_type_and_mode() {
     fs::rename(shop.path("build"), shop.path("elsewhere")).unwrap();
     let (_, again) = shop.build(&files.replace("build/", "elsewhere/"), 1).unwrap();
     assert!(first == again);
+}
+
+#[test]
+fn the_name_of_anothers_file_is_nobody_elses() {
+    let mut shop = VendorFolder::new();
+    shop.write("manual", b"how to");
+    let own = format!("{}/shop/stable", shop.chain().domain());
+    for repository in [
+        format!("{}/shop/stable", "07".repeat(32)),
+        own.replace("shop", "erp"),
+        "shop/stable".to_owned(),
+    ] {
+        let images =
+            format!("images:\n- source: oci:hello:1.0\n  name: files.airlock.internal/{repository}/manual:latest\n");
+        let error = shop.build(&images, 1).unwrap_err();
+        assert_eq!((error.class(), error.code()), (Class::Content, "file-name"), "{error}");
+    }
+    shop.build("files: [manual]\n", 1).unwrap();
+    assert_eq!(shop.names(), [format!("files.airlock.internal/{own}/manual:latest")]);
 }
 
 #[test]

@@ -345,7 +345,7 @@ fn a_torn_head_is_read_from_the_old_one_and_put_back() {
     }
     // What belongs to another release under the same name is nobody's old head.
     fs::write(room.path("out.airlock.old-head"), &old[..offset]).unwrap();
-    room.good(&[&CREATE[..], &["--sequence", "2"]].concat());
+    room.good(&[&CREATE[..], &["--sequence", "2", "--replace"]].concat());
     assert_eq!(
         room.leftovers(),
         Vec::<String>::new(),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::agents::{Serving, basic, credentials};
 use crate::support::appliance::{AIRLOCK, Ended, audit_actions};
-use crate::support::bundles::{Made, REPOSITORY};
+use crate::support::bundles::{Made, REPOSITORY, SMALL_CHUNKS};
 use crate::support::client::Reply;
 use crate::support::desired::Desired;
 use crate::support::in_process::InProcessAppliance;
@@ -261,6 +261,23 @@ fn patterns_name_what_is_trusted_here() {
         let made = run(&instance, &["add", name, "--read", &pattern]);
         assert_eq!(made.result["read"][0]["domain"], domain.as_str(), "{}", made.stderr);
     }
+}
+
+#[test]
+fn a_channel_without_a_release_is_told_and_taken() {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.bundle(1, &[b"a layer".to_vec()], SMALL_CHUNKS);
+    instance.import(&made, false).unwrap();
+    let mistyped = run(&instance, &["add", "ops", "--read", "crm/stabel:*"]);
+    assert_eq!(mistyped.code, Some(0), "{}", mistyped.stderr);
+    let told = "no release of crm/stabel is here: ops reads nothing of it until one is live; did you mean crm/stable?";
+    assert!(mistyped.stderr.contains(told), "{}", mistyped.stderr);
+    let right = run(&instance, &["add", "right", "--read", "crm/stable:*"]);
+    assert!(
+        right.code == Some(0) && !right.stderr.contains("is here:"),
+        "{}",
+        right.stderr
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use airlock::bundle::{BundleContent, TagLine};
-use airlock::domain::{Digest, oci};
+use airlock::domain::{Digest, Hash, oci};
 
 use crate::support::bundles::Made;
 use crate::support::in_process::InProcessAppliance;
@@ -31,8 +31,9 @@ impl<'a> File<'a> {
         }
     }
 
-    pub(super) fn repository(&self) -> String {
-        format!("files.airlock.internal/{}", self.path)
+    /// The repository of the file, of a vendor.
+    pub(super) fn repository(&self, domain: Hash) -> String {
+        format!("files.airlock.internal/{domain}/{}", self.path)
     }
 
     pub(super) fn digest(&self) -> Digest {
@@ -45,7 +46,7 @@ impl<'a> File<'a> {
     }
 
     pub(super) fn carried<'d>(&self, draft: Draft<'d>) -> Draft<'d> {
-        let repository = self.repository();
+        let repository = self.repository(draft.domain());
         draft
             .tag(&repository, "latest", &self.manifest())
             .blob(&repository, self.bytes)
@@ -85,7 +86,7 @@ pub(super) fn bundle(instance: &InProcessAppliance, sequence: u64, file: &File<'
         tags: vec![TagLine {
             digest: name,
             media_type: oci::OCI_MANIFEST.into(),
-            repository: file.repository().parse().unwrap(),
+            repository: file.repository(instance.vendor.domain()).parse().unwrap(),
             size: bytes.len() as u64,
             tag: Some("latest".parse().unwrap()),
         }],

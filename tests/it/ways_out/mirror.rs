@@ -8,7 +8,7 @@ use airlock::bundle::{BundleContent, TagLine};
 use airlock::domain::{Digest, oci};
 use serde_json::json;
 
-use super::push_registry::{Behaviour, PushRegistry};
+use super::push_registry::{Behaviour, Lie, PushRegistry};
 use super::told::partial;
 use crate::support::agents::basic;
 use crate::support::appliance::{AIRLOCK, Ended, audit_actions, scratch, write};
@@ -189,6 +189,44 @@ fn what_passes_is_tried_again_and_what_does_not_is_told() {
         "{}",
         failed.remedy()
     );
+    assert_eq!(plant.run(&[]).code, Some(0));
+}
+
+#[test]
+fn a_registry_that_contradicts_itself_is_not_believed() {
+    for lie in [Lie::Manifest, Lie::NoManifest, Lie::NoBlob, Lie::BlobSize, Lie::Range] {
+        let (plant, made) = Plant::with_image(Behaviour {
+            lie: Some(lie),
+            ..Behaviour::default()
+        });
+        let refused = plant.run(&[]);
+        refused.assert_refused("E-IO", "mirror-refused", "");
+        assert!(
+            refused.stderr.contains("contradicts itself"),
+            "{lie:?}: {}",
+            refused.stderr
+        );
+        // Once it tells the truth everything arrives.
+        plant.registry.behave(|behaviour| behaviour.lie = None);
+        let copied = plant.run(&[]);
+        assert_eq!(copied.code, Some(0), "{lie:?}: {}", copied.stderr);
+        let bytes = plant.registry.manifest(THERE, "latest").unwrap();
+        assert_eq!(digest(&bytes), made.manifest, "{lie:?}");
+    }
+}
+
+#[test]
+fn a_registry_without_tls_is_reached_as_the_message_says() {
+    let (mut plant, _) = Plant::with_image(Behaviour::default());
+    plant.config = plant.config.replace("plain_http = true\n", "");
+    let refused = plant.run(&[]);
+    refused.assert_refused("E-IO", "mirror", "");
+    assert!(refused.stderr.contains("does not speak TLS"), "{}", refused.stderr);
+    assert_eq!(
+        refused.remedy(),
+        "where it has plain HTTP, write plain_http = true under [mirror] in the configuration; nothing was sent"
+    );
+    plant.config += "plain_http = true\n";
     assert_eq!(plant.run(&[]).code, Some(0));
 }
 

@@ -8,6 +8,7 @@ mod extract_places;
 mod file_commands;
 mod file_world;
 mod files;
+mod gone_names;
 #[cfg(feature = "edge")]
 mod mirror;
 #[cfg(feature = "edge")]

@@ -23,8 +23,25 @@ pub(super) struct Behaviour {
     pub(super) wants_children: bool,
     /// Where uploads go on, in place of here.
     pub(super) uploads_at: Option<String>,
+    /// What of it is not so.
+    pub(super) lie: Option<Lie>,
     /// Status of the next requests whose line holds the text: so many times.
     pub(super) faults: Vec<(&'static str, u16, u32)>,
+}
+
+/// How a registry contradicts itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lie {
+    /// Under a digest or tag it gives another manifest than it took.
+    Manifest,
+    /// It takes manifests, and keeps none.
+    NoManifest,
+    /// It takes blobs, and keeps none.
+    NoBlob,
+    /// It says to have a blob, of another size.
+    BlobSize,
+    /// It says that less of an upload has come.
+    Range,
 }
 
 #[derive(Debug, Default)]
@@ -96,6 +113,11 @@ fn serve(shared: &Mutex<Shared>, stream: TcpStream) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut writer = stream;
     loop {
+        // The first byte of a TLS handshake.
+        if reader.fill_buf().is_ok_and(|bytes| bytes.first() == Some(&0x16)) {
+            writer.write_all(b"HTTP/1.1 400 X\r\n\r\n").ok();
+            return;
+        }
         let mut line = String::new();
         if reader.read_line(&mut line).unwrap_or(0) == 0 {
             return;
@@ -176,8 +198,11 @@ impl Shared {
             return self.upload(method, repository, upload, &query, body);
         }
         if let Some((repository, digest)) = path.split_once("/blobs/") {
+            if self.behaviour.lie == Some(Lie::BlobSize) {
+                return (200, Vec::new(), b"?".to_vec());
+            }
             return if self.linked.contains(&(repository.to_owned(), digest.to_owned())) {
-                (200, Vec::new(), Vec::new())
+                (200, Vec::new(), self.blobs[digest].clone())
             } else {
                 error(404, "BLOB_UNKNOWN")
             };
@@ -207,7 +232,8 @@ impl Shared {
             self.linked.insert((repository.to_owned(), mount.clone()));
             return (201, Vec::new(), Vec::new());
         }
-        let number = upload.parse().unwrap_or(self.uploads.len() as u64);
+        let next = self.uploads.last_key_value().map_or(0, |(last, _)| last + 1);
+        let number = upload.parse().unwrap_or(next);
         let held = self.uploads.entry(number).or_default();
         held.extend(body);
         if method != "PUT" {
@@ -215,11 +241,18 @@ impl Shared {
                 Some(host) => format!("http://{host}/v2/{repository}/blobs/uploads/{number}"),
                 None => format!("/v2/{repository}/blobs/uploads/{number}"),
             };
-            return (202, vec![("location", place)], Vec::new());
+            let mut headers = vec![("location", place)];
+            if method == "PATCH" && self.behaviour.lie == Some(Lie::Range) {
+                headers.push(("range", "0-5".to_owned()));
+            }
+            return (202, headers, Vec::new());
         }
         let (bytes, named) = (self.uploads.remove(&number).unwrap(), query["digest"].clone());
         if digest(&bytes).to_string() != named {
             return error(400, "DIGEST_INVALID");
+        }
+        if self.behaviour.lie == Some(Lie::NoBlob) {
+            return (201, Vec::new(), Vec::new());
         }
         self.blobs.insert(named.clone(), bytes);
         self.linked.insert((repository.to_owned(), named));
@@ -228,6 +261,10 @@ impl Shared {
 
     fn manifest(&mut self, method: &str, repository: &str, reference: &str, kind: &str, body: &[u8]) -> Answer {
         let key = |reference: &str| (repository.to_owned(), reference.to_owned());
+        if method != "PUT" && self.behaviour.lie == Some(Lie::Manifest) {
+            let headers = vec![("docker-content-digest", reference.to_owned())];
+            return (200, headers, br#"{"schemaVersion":2}"#.to_vec());
+        }
         if method != "PUT" {
             return match self.manifests.get(&key(reference)) {
                 Some((kind, bytes)) => {
@@ -256,6 +293,9 @@ impl Shared {
             return error(400, "MANIFEST_BLOB_UNKNOWN");
         }
         let own = digest(body).to_string();
+        if self.behaviour.lie == Some(Lie::NoManifest) {
+            return (201, vec![("docker-content-digest", own)], Vec::new());
+        }
         for reference in [&own, reference] {
             self.manifests.insert(key(reference), (kind.to_owned(), body.to_vec()));
         }

@@ -157,6 +157,26 @@ fn entries_of_others_in_registries_yaml_stay() {
 }
 
 #[test]
+fn a_file_that_is_there_keeps_its_mode_unless_a_credential_comes_into_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = appliance::scratch();
+    let host = folder.path().join("rancher/k3s");
+    std::fs::create_dir_all(&host).unwrap();
+    let path = host.join("registries.yaml");
+    for (before, with_login, after) in [(0o600, false, 0o600), (0o640, false, 0o640), (0o644, true, 0o600)] {
+        write(
+            &path,
+            b"configs:\n  own.example:\n    auth: {username: a, password: b}\n",
+        );
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(before)).unwrap();
+        let done = put(&snippet(Engine::K3s, true, with_login), folder.path());
+        assert!(done.status.success(), "{done:?}");
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, after, "{before:o} {with_login}");
+    }
+}
+
+#[test]
 fn what_cannot_be_merged_is_told_and_stays() {
     let folder = appliance::scratch();
     let host = folder.path().join("rancher/rke2");
@@ -165,6 +185,29 @@ fn what_cannot_be_merged_is_told_and_stays() {
     let ours = snippet(Engine::Rke2, true, false);
     for (theirs, said) in [
         ("mirrors: {own.example: {}}\n", "in one line"),
+        ("\"mirrors\":\n  own.example: {}\n", "not merged"),
+        ("'mirrors':\n  own.example: {}\n", "not merged"),
+        ("mirrors :\n  own.example: {}\n", "not merged"),
+        ("\u{feff}mirrors:\n  own.example: {}\n", "not merged"),
+        ("{\"mirrors\": {\"own.example\": {}}}\n", "not merged"),
+        ("---\nmirrors:\n  own.example: {}\n...\n", "not merged"),
+        ("  mirrors:\n    own.example: {}\n", "not merged"),
+        ("mirrors:\n  own.example: {}\nmirrors:\n  b.example: {}\n", "not merged"),
+        ("mirrors:\n  ? own.example\n  : {}\n", "not merged"),
+        ("mirrors:\n    own.example: {}\n  b.example: {}\n", "not merged"),
+        ("mirrors:\n\town.example: {}\n", "not merged"),
+        ("mirrors:\r\n  own.example: {}\r\n", "not merged"),
+        ("mirrors:\n  # airlock begin\n  own.example: {}\n", "not merged"),
+        ("mirrors:\n  # airlock end\n  own.example: {}\n", "not merged"),
+        (
+            "mirrors:\n  docker.io: {endpoint: [\"https://own.example\"]}\n",
+            "has that host itself",
+        ),
+        ("mirrors:\n  docker.io :\n    endpoint: []\n", "has that host itself"),
+        (
+            "mirrors:\n  'docker.io': &x\n    endpoint: []\n",
+            "has that host itself",
+        ),
         (
             "mirrors:\n  docker.io:\n    endpoint: [\"https://own.example\"]\n",
             "has that host itself",
@@ -187,6 +230,20 @@ fn what_cannot_be_merged_is_told_and_stays() {
             left.iter()
                 .all(|name| ["registries.yaml", "airlock-ca.crt"].contains(&name.to_str().unwrap())),
             "{left:?}"
+        );
+    }
+    // What is odd and can be merged.
+    for theirs in [
+        "---\nmirrors:\n  own.example:5000: {endpoint: [\"https://own.example\"]}\n",
+        "mirrors:\n  \"*\":\n    endpoint:\n    - https://own.example\nauths: {a: b}\n",
+    ] {
+        write(&path, theirs.as_bytes());
+        let done = put(&ours, folder.path());
+        assert!(done.status.success(), "{done:?}");
+        let merged = String::from_utf8(read(&path)).unwrap();
+        assert!(
+            theirs.lines().all(|line| merged.lines().any(|found| found == line)),
+            "{merged}"
         );
     }
     // A host of others below another key is none of ours.

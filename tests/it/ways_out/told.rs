@@ -92,6 +92,11 @@ fn nothing_is_said_of_the_length_of_what_the_client_has() {
 
 /// An index of two platforms of which one is carried: its digest, and those of the two.
 pub(super) fn partial(instance: &InProcessAppliance) -> (Vec<u8>, [Digest; 3]) {
+    partial_beside(instance, None)
+}
+
+/// As [`partial`], with the manifest that is carried in another repository too, without the index.
+fn partial_beside(instance: &InProcessAppliance, other: Option<&str>) -> (Vec<u8>, [Digest; 3]) {
     let mut blobs = BTreeMap::new();
     let mut put = |bytes: &[u8], media_type: &str| {
         blobs.insert(digest(bytes), bytes.to_vec());
@@ -124,14 +129,22 @@ pub(super) fn partial(instance: &InProcessAppliance) -> (Vec<u8>, [Digest; 3]) {
         child(arm, 18, "arm64")
     );
     let name = digest(index.as_bytes());
+    let mut tags = vec![TagLine {
+        digest: name,
+        media_type: oci::OCI_INDEX.into(),
+        repository: REPOSITORY.parse().unwrap(),
+        size: index.len() as u64,
+        tag: Some("1".parse().unwrap()),
+    }];
+    tags.extend(other.map(|other| TagLine {
+        digest: amd,
+        media_type: oci::OCI_MANIFEST.into(),
+        repository: other.parse().unwrap(),
+        size: manifest.len() as u64,
+        tag: Some("1".parse().unwrap()),
+    }));
     let content = BundleContent {
-        tags: vec![TagLine {
-            digest: name,
-            media_type: oci::OCI_INDEX.into(),
-            repository: REPOSITORY.parse().unwrap(),
-            size: index.len() as u64,
-            tag: Some("1".parse().unwrap()),
-        }],
+        tags,
         manifests: BTreeMap::from([(name, index.into_bytes()), (amd, manifest.into_bytes())]),
         absent: BTreeMap::from([(arm, "linux/arm64".to_owned())]),
         documents: Vec::new(),
@@ -143,7 +156,7 @@ pub(super) fn partial(instance: &InProcessAppliance) -> (Vec<u8>, [Digest; 3]) {
 #[test]
 fn a_platform_that_was_left_out_is_told_from_one_that_is_missing() {
     let instance = InProcessAppliance::new();
-    let (bytes, [index, amd, arm]) = partial(&instance);
+    let (bytes, [index, amd, arm]) = partial_beside(&instance, Some("registry.test/zzz/beside"));
     let made = crate::support::bundles::Made {
         bytes,
         manifest: index,
@@ -177,9 +190,11 @@ fn a_platform_that_was_left_out_is_told_from_one_that_is_missing() {
         message.starts_with("left out on purpose") && message.contains("linux/arm64"),
         "{message}"
     );
-    // The twins: something that nobody knows, and another repository.
+    // The twins: something that nobody knows, and other repositories: one that is not here, and one whose indexes do not name it.
+    assert_eq!(ask("registry.test/zzz/beside", &amd).status, 200);
     for reply in [
         ask(REPOSITORY, &digest(b"nobody's")),
+        ask("registry.test/zzz/beside", &arm),
         ask("registry.test/crm/other", &arm),
     ] {
         assert_eq!(

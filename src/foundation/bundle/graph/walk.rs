@@ -9,11 +9,12 @@ use super::{Edge, GraphBuilder, Node, Place, Reached, Referrer, Uses, content, c
 use crate::bundle::index::TagLine;
 use crate::bundle::index_lines::RawTag;
 use crate::domain::oci::Kind;
-use crate::domain::{Class, Digest, Error, RepositoryName, Result, Tag, limits};
+use crate::domain::{Class, Digest, Error, FILES_HOST, RepositoryName, Result, Scope, Tag, limits, may_be_named};
 
 /// The walk from the names down.
 pub(super) struct Walk<'a> {
     pub(super) builder: &'a GraphBuilder<'a>,
+    scope: Scope,
     pub(super) tags: Vec<TagLine>,
     pub(super) repositories: Vec<RepositoryName>,
     /// Ascending: repositories come in order, and the places of each are sorted.
@@ -31,6 +32,7 @@ impl<'a> Walk<'a> {
     pub(super) fn new(builder: &'a GraphBuilder<'a>) -> Self {
         Self {
             builder,
+            scope: builder.head.scope(),
             tags: Vec::with_capacity(builder.index.tags.len()),
             repositories: Vec::new(),
             reached: Vec::new(),
@@ -73,6 +75,14 @@ impl<'a> Walk<'a> {
         let name = |error: crate::domain::ParseNameError| content("name", error.to_string()).with_source(error);
         let repository: RepositoryName = raw.repository.parse().map_err(name)?;
         let tag: Option<Tag> = raw.tag.as_deref().map(str::parse).transpose().map_err(name)?;
+        if !may_be_named(&self.scope, &repository) {
+            let found = format!("{repository} is the name of a plain file of another product, channel or vendor");
+            let own = format!(
+                "{FILES_HOST}/{}/{}/ before the names of its files",
+                self.scope.domain, self.scope
+            );
+            return Err(content("file-name", found).expected(own));
+        }
         if let Some(last) = self.tags.last()
             && tag.is_some()
             && (&last.repository, &last.tag) == (&repository, &tag)

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::release::{ReleaseId, ReleaseRow, ScopeId};
 use crate::db::SqlResult as _;
+use crate::domain::oci::{DOCKER_INDEX, OCI_INDEX};
 use crate::domain::{Digest, Hash, RepositoryName, Result, Scope, Tag};
 
 /// A home host of a live release.
@@ -207,4 +208,27 @@ pub fn repositories_of(connection: &Connection, id: ReleaseId) -> Result<Vec<Rep
         .sql("read the repositories of the release")?;
     rows.collect::<rusqlite::Result<_>>()
         .sql("read the repositories of the release")
+}
+
+/// Returns the indexes of a release with the repositories that have them, index by index.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn indexes_of(connection: &Connection, id: ReleaseId) -> Result<Vec<(Digest, RepositoryName)>> {
+    let mut select = connection
+        .prepare_cached(
+            "SELECT b.digest, r.name FROM release_repository rr
+             JOIN content c ON c.repository = rr.repository AND c.release = rr.release
+             JOIN blob b ON b.id = c.blob JOIN repository r ON r.id = rr.repository
+             WHERE rr.release = ? AND c.media_type IN (?, ?) ORDER BY b.digest, r.name",
+        )
+        .sql("read the indexes of the release")?;
+    let rows = select
+        .query_map(params![id.0, OCI_INDEX, DOCKER_INDEX], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .sql("read the indexes of the release")?;
+    rows.collect::<rusqlite::Result<_>>()
+        .sql("read the indexes of the release")
 }

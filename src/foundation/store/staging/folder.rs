@@ -87,6 +87,10 @@ impl Staging {
         })
     }
 
+    pub(super) fn folder(&self) -> &std::path::Path {
+        &self.folder
+    }
+
     /// Returns how many chunks need not be read again.
     pub fn chunks_done(&self) -> u64 {
         self.journal.chunks

@@ -24,6 +24,11 @@
 //! file system takes that (`O_DIRECT`): the disk is busy from the first piece, no byte is copied once more, and a sync finds little to do.
 //! Where it does not, write-back is asked for piece by piece.
 //!
+//! # Volumes
+//!
+//! Of a bundle in volumes, one that comes before its turn is kept as it is, in `volume-<number>`: from its first chunk to its end, each stored
+//! hash compared. When the volumes before it are here it is read as if it came then, compared once more.
+//!
 //! # The journal
 //!
 //! `journal` holds the number of chunks that are done and how much of the large blob under way they carry. Beside it `midstates` holds 32
@@ -37,6 +42,7 @@ mod folder;
 mod journal;
 mod part;
 mod shelf;
+mod volumes;
 
 #[cfg(test)]
 mod tests;

@@ -7,11 +7,11 @@ use super::policy::{self, Present, Sequence};
 use crate::appliance::state::{Appliance, ImportLock};
 use crate::appliance::{marks, reserve};
 use crate::bundle::{Head, OpenedBundle, SignedBundle};
-use crate::container::Input;
 use crate::crypto::{Chain, canonical};
 use crate::db::site::release::{Mark, ReleaseRow};
 use crate::db::site::{receipts, release, stream_log};
 use crate::domain::{Class, Hash, Result, Step, Timestamp};
+use crate::media::BundleSource;
 use crate::stream::look_to_write;
 
 /// A bundle that may come in: what the checks up to X9 have established.
@@ -73,13 +73,13 @@ fn look_at_places(appliance: &Appliance) -> Result<()> {
 /// X2 to X9. What was verified of the head stands in `judged`, also where the bundle is refused.
 pub(super) fn admit(
     appliance: &Appliance,
-    input: Box<dyn Input>,
+    source: BundleSource,
     options: &Options,
     started: Timestamp,
     judged: &mut Option<Judged>,
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<Admission> {
-    let opened = OpenedBundle::open(input)?.with_signatures(options.signatures.clone());
+    let opened = source.into_bundle()?.with_signatures(options.signatures.clone());
     let Followed { chain, floor } = links::follow(appliance, &opened, !options.dry_run, started)?;
     let digest = opened.head_digest();
     let release = appliance.db.read(|connection| release::find(connection, digest))?;

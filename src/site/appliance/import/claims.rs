@@ -18,6 +18,8 @@ pub(super) struct Claimed {
     pub(super) readiness: Readiness,
     /// Why it cannot go live now, though it may come in.
     pub(super) held: Option<Held>,
+    /// Names that end with it.
+    pub(super) gone_names: Vec<String>,
 }
 
 /// What is known of a release beside its head and its graph.
@@ -95,10 +97,18 @@ pub(super) fn judge(appliance: &Appliance, head: &Head, graph: &Graph, incoming:
         })
         .map_err(|error| error.at(Step::X13))?;
     let readiness = readiness(appliance, head, graph, incoming.documents).map_err(|error| error.at(Step::X13))?;
+    let stated = graph
+        .tags
+        .iter()
+        .filter_map(|line| Some((&line.repository, line.tag.as_ref()?)));
+    let gone_names = appliance
+        .gone_names(scope, &stated.collect())
+        .map_err(|error| error.at(Step::X13))?;
     Ok(Claimed {
         targets,
         readiness,
         held,
+        gone_names,
     })
 }
 

@@ -32,6 +32,7 @@ mod rows;
 mod settle;
 mod stages;
 mod take_in;
+mod volumes;
 
 pub use event::Event;
 pub use options::Options;

@@ -28,6 +28,8 @@ pub struct Imported {
     pub missing: Vec<MissingSecret>,
     /// What it changes of secrets beside the release that was live; nothing where it was here before.
     pub secrets: SecretPlan,
+    /// Names that end when it goes live; nothing where it was here before.
+    pub gone_names: Vec<String>,
     /// What of it only its own clients see, or would see.
     pub hidden: Hidden,
     /// What became of the acknowledgement that its bundle brought.
@@ -113,6 +115,7 @@ impl Imported {
             targets,
             missing: Vec::new(),
             secrets: SecretPlan::default(),
+            gone_names: Vec::new(),
             hidden,
             acknowledgement: None,
             needed,
@@ -124,8 +127,12 @@ impl Imported {
         Self { missing, ..self }
     }
 
-    pub(super) fn planned(self, secrets: SecretPlan) -> Self {
-        Self { secrets, ..self }
+    pub(super) fn planned(self, secrets: SecretPlan, gone_names: Vec<String>) -> Self {
+        Self {
+            secrets,
+            gone_names,
+            ..self
+        }
     }
 
     pub(super) fn with(self, acknowledgement: Option<Heard>) -> Self {

@@ -29,6 +29,8 @@ pub(super) struct Published {
     pub(super) missing: Vec<MissingSecret>,
     /// What it changes of secrets.
     pub(super) plan: SecretPlan,
+    /// Names that end with it.
+    pub(super) gone_names: Vec<String>,
     /// What of its content was here already.
     pub(super) needed: Needed,
     pub(super) staging: Staging,
@@ -52,6 +54,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         graph,
         targets,
         readiness,
+        gone_names,
         needed,
         blobs,
         mut midstates,
@@ -117,6 +120,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         targets,
         missing: readiness.missing.clone(),
         plan: readiness.into_plan(),
+        gone_names,
         needed,
         staging,
         resumed_bytes,

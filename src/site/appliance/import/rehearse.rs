@@ -26,6 +26,8 @@ pub(super) struct Rehearsed {
     pub(super) missing: Vec<MissingSecret>,
     /// What it would change of secrets.
     pub(super) plan: SecretPlan,
+    /// Names that would end with it.
+    pub(super) gone_names: Vec<String>,
     /// What of it only its own clients would see.
     pub(super) hidden: Hidden,
     /// What of its content is here already and must be.
@@ -45,6 +47,9 @@ pub(super) fn rehearse(
     needs::check(appliance, head.domain, (&needed, &copied_from), true, events).map_err(|error| error.at(Step::X10))?;
     room::check(appliance, &bundle, 0).map_err(|error| error.at(Step::X10))?;
     let total = bundle.total_bytes();
+    if !bundle.missing_volumes().is_empty() {
+        return Err(bundle.incomplete(|done| events(Event::Progress { done, total })));
+    }
     let mut hidden = Hidden::default();
     let mut sink = CheckingSink {
         appliance,
@@ -73,6 +78,7 @@ pub(super) fn rehearse(
         held: claimed.held,
         targets: claimed.targets,
         missing: claimed.readiness.missing.clone(),
+        gone_names: claimed.gone_names,
         plan: claimed.readiness.into_plan(),
         hidden,
         needed: Needed::of(&needed),

@@ -55,7 +55,7 @@ fn run(
     for skipped in &source.skipped {
         events(Event::Note(format!("passed over {skipped}")));
     }
-    let admitted = match admit::admit(appliance, source.input, options, started, judged, events)? {
+    let admitted = match admit::admit(appliance, source, options, started, judged, events)? {
         Admission::New(admitted) => admitted,
         Admission::Already(here) => return again(appliance, here, options, started, events),
     };
@@ -75,7 +75,7 @@ fn run(
             Vec::new(),
         )
         .waiting_for(rehearsed.missing)
-        .planned(rehearsed.plan));
+        .planned(rehearsed.plan, rehearsed.gone_names));
     }
     let taken = take_in::take_in(appliance, admitted, events)?;
     let published = publish::publish(appliance, taken)?;
@@ -88,6 +88,7 @@ fn run(
     };
     let (head, digest, targets) = (published.head.clone(), published.head_digest, published.targets.clone());
     let (needed, missing, plan) = (published.needed, published.missing.clone(), published.plan.clone());
+    let gone_names = published.gone_names.clone();
     let mut warnings = settle::settle(appliance, published);
     let heard = acknowledge::apply(appliance, &head, started, &mut warnings);
     // What it brought may be what was missing of others.
@@ -98,7 +99,7 @@ fn run(
         Hidden::default()
     });
     let imported = Imported::new(&head, digest, result, targets, hidden, needed, warnings);
-    Ok(imported.waiting_for(missing).planned(plan).with(heard))
+    Ok(imported.waiting_for(missing).planned(plan, gone_names).with(heard))
 }
 
 /// A release that is here: what of it is missing or damaged is restored.

@@ -8,11 +8,11 @@ use super::admit::Admitted;
 use super::claims::{Claimed, Incoming, SecretDocuments};
 use super::event::Event;
 use super::outcome::Needed;
-use super::{bases, claims, needs, room};
+use super::{bases, claims, needs, room, volumes};
 use crate::appliance::secret::Readiness;
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, Graph, Head, Need, SignedBundle, Sink};
-use crate::container::ContentStore;
+use crate::container::{ContentStore, is_copy_damage};
 use crate::crypto::Chain;
 use crate::db::site::release;
 use crate::db::site::targets::TargetSet;
@@ -40,6 +40,8 @@ pub(super) struct StoredContent {
     pub(super) targets: TargetSet,
     /// What it needs of secrets before it goes live.
     pub(super) readiness: Readiness,
+    /// Names that end with it.
+    pub(super) gone_names: Vec<String>,
     /// Every blob of the release, carried or needed; what others are only copied from is none.
     pub(super) blobs: Vec<(Digest, u64)>,
     /// How much of that was here.
@@ -59,6 +61,7 @@ pub(super) fn take_in(appliance: &Appliance, admitted: Admitted, events: &mut dy
     } = admitted;
     let head_digest = bundle.head_digest();
     let head = bundle.head().clone();
+    let volumes = head.volumes.len();
     let (head_bytes, signatures) = (bundle.head_bytes().to_vec(), bundle.signatures_bytes());
     let mut staging = Staging::open(&appliance.store, head_digest).map_err(|error| error.at(Step::X9a))?;
     let mut stored: Vec<Digest> = Vec::new();
@@ -74,7 +77,7 @@ pub(super) fn take_in(appliance: &Appliance, admitted: Admitted, events: &mut dy
             started,
             goes_live,
         }),
-        Err(error) if error.class().keeps_incoming() => Err(error),
+        Err(error) if is_kept(&error, volumes) => Err(error),
         Err(error) => Err(match clear(appliance, staging, &stored) {
             Ok(()) => error,
             Err(left) => error.and_then(&left),
@@ -90,7 +93,7 @@ fn fill(
     stored: &mut Vec<Digest>,
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<StoredContent> {
-    let bundle = bundle.read_index(|hash, page| {
+    let mut bundle = bundle.read_index(|hash, page| {
         stored.push(Digest(hash));
         staging.put(&Digest(hash), page)
     })?;
@@ -107,12 +110,14 @@ fn fill(
     let carried = bundle.index().blobs().iter().map(|blob| (blob.digest, blob.size));
     let mut blobs: Vec<(Digest, u64)> = carried.collect();
     stored.extend(blobs.iter().map(|(digest, _)| *digest));
+    volumes::gather(appliance, &mut bundle, staging, events)?;
     let done = staging.chunks_done();
     if done > 0 {
         events(Event::Note(format!("going on after chunk {done} of {chunks}")));
     }
     let total = bundle.total_bytes();
     let head = bundle.head().clone();
+    let volumes = head.volumes.len();
     let mut sink = StoringSink {
         appliance,
         documents: SecretDocuments::of(&head),
@@ -141,7 +146,7 @@ fn fill(
     if finished
         .as_ref()
         .err()
-        .is_none_or(|error| matches!(error.class(), Class::Io | Class::Incomplete))
+        .is_none_or(|error| error.class() != Class::Space && is_kept(error, volumes))
     {
         // What was verified is kept for the next try; the first error is the one to report.
         let kept = staging.keep(chunks).map_err(|error| error.at(Step::X11));
@@ -163,11 +168,18 @@ fn fill(
         graph,
         targets: claimed.targets,
         readiness: claimed.readiness,
+        gone_names: claimed.gone_names,
         needed: Needed::of(&needed),
         blobs,
         midstates,
         resumed_bytes,
     })
+}
+
+/// Whether what came before a refusal waits for the next try: of a bundle in several volumes also where one of them is damaged, for the
+/// others were good, and may be out of reach by now.
+fn is_kept(error: &Error, volumes: usize) -> bool {
+    error.class().keeps_incoming() || (volumes > 1 && is_copy_damage(error))
 }
 
 /// Makes sure that every blob is there, which after a resumed try no single reading has seen.

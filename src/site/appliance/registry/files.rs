@@ -20,7 +20,7 @@ use crate::db::site::release::ReleaseRow;
 use crate::domain::oci::{Descriptor, Document, Kind, Layers};
 use crate::domain::{
     Class, Digest, Error, FILE_ARTIFACT, FILE_MODE, FILE_TITLE, FILES_HOST, Hash, RepositoryName, Result, Tag,
-    file_mode, is_file_title,
+    file_mode, file_name, is_file_title,
 };
 
 /// The one tag of a plain file.
@@ -129,10 +129,10 @@ impl FileEntry {
 }
 
 impl Registry {
-    /// Returns how a plain file is asked for, by its path `PRODUCT/CHANNEL/NAME`; nothing for another path.
+    /// Returns how a plain file is asked for, by its path `DOMAIN/PRODUCT/CHANNEL/NAME`; nothing for another path.
     pub fn plain_file(path: &str) -> Option<(Asked, Reference)> {
         let repository = RepositoryName::under(FILES_HOST, path).ok()?;
-        (path.split('/').count() >= 3).then(|| (exactly(&repository), Reference::Tag(TAG.parse().expect("a tag"))))
+        (path.split('/').count() >= 4).then(|| (exactly(&repository), Reference::Tag(TAG.parse().expect("a tag"))))
     }
 
     /// Lists the files of all live releases, each as its own clients have it, in the order of names. Waits for the disk.
@@ -285,11 +285,10 @@ fn is_artifact(document: &Document) -> bool {
     document.kind == Kind::Manifest && document.subject.is_none() && !IMAGES.contains(&kind)
 }
 
-/// The name of a plain file in its release: what stands behind the release's own product and channel.
+/// The name of a plain file in its release.
 fn name_in(release: &ReleaseRow, repository: &RepositoryName) -> String {
-    let path = repository.path();
-    let own = format!("{}/{}/", release.scope.product, release.scope.channel);
-    path.strip_prefix(&own).unwrap_or(path).to_owned()
+    let name = file_name(&release.scope, repository);
+    name.unwrap_or_else(|| repository.path()).to_owned()
 }
 
 fn exactly(repository: &RepositoryName) -> Asked {
@@ -304,24 +303,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_file_has_a_path_of_three_parts() {
-        let (asked, reference) = Registry::plain_file("crm/stable/firmware/press.bin").unwrap();
-        assert_eq!(asked.name, "files.airlock.internal/crm/stable/firmware/press.bin");
+    fn a_plain_file_has_a_path_of_four_parts() {
+        let (asked, reference) = Registry::plain_file("0a/crm/stable/firmware/press.bin").unwrap();
+        assert_eq!(asked.name, "files.airlock.internal/0a/crm/stable/firmware/press.bin");
         assert_eq!(
             (asked.namespace, reference),
             (None, Reference::Tag("latest".parse().unwrap()))
         );
         for path in [
             "",
-            "crm",
-            "crm/stable",
-            "crm/stable/",
-            "/crm/stable/a",
-            "crm//a",
-            "crm/stable/../a",
-            "crm/stable/A",
-            "crm/stable/a%2fb",
-            "crm/stable/a:latest",
+            "0a",
+            "0a/crm",
+            "0a/crm/stable",
+            "0a/crm/stable/",
+            "/0a/crm/stable/a",
+            "0a/crm//a",
+            "0a/crm/stable/../a",
+            "0a/crm/stable/A",
+            "0a/crm/stable/a%2fb",
+            "0a/crm/stable/a:latest",
             "../../etc/passwd",
         ] {
             assert_eq!(Registry::plain_file(path), None, "{path}");

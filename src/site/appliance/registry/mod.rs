@@ -32,6 +32,7 @@ mod left_out;
 mod manifests;
 mod mirrored;
 mod names;
+mod omission;
 mod public;
 mod resolve;
 mod service;

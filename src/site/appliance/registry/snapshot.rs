@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use super::content::Found;
 use super::homes::Homes;
 use super::names::Asked;
+use super::omission::Omission;
 use super::public::PublicImages;
 use super::signed_charts::Charts;
 use crate::appliance::access::Grant;
@@ -47,7 +48,7 @@ pub struct Snapshot {
     /// The same for those who may read some repositories of it.
     granted: RwLock<HashMap<GrantKey, Arc<Self>>>,
     /// What its live releases leave out, once somebody has asked for such a thing.
-    pub(super) left_out: OnceLock<HashMap<Digest, Arc<str>>>,
+    pub(super) left_out: OnceLock<HashMap<Digest, Omission>>,
     repositories: RwLock<HashMap<Box<str>, Arc<Repository>>>,
     kept: AtomicUsize,
 }

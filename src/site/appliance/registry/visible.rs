@@ -78,7 +78,7 @@ impl Registry {
         let found = match (content, reference) {
             (Ok(content), _) => Found::from(content),
             (Err(Missing::Content), Reference::Digest(digest)) => {
-                let left_out = self.left_out(snapshot, digest);
+                let left_out = self.left_out(snapshot, &candidates, digest);
                 return Ok(Err(
                     left_out.map_or(Missing::Content, |platform| Missing::LeftOut { platform })
                 ));

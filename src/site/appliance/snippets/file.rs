@@ -38,12 +38,13 @@ pub enum Content {
 const BEGIN: &str = "# airlock begin";
 const END: &str = "# airlock end";
 
-/// Puts entries into a `registries.yaml` by lines: those of an earlier run go, those of others stay as they are. It refuses (3) what is
-/// written in one line, and (4) what names a host of ours itself.
+/// Puts entries into a `registries.yaml` by lines: those of an earlier run go, those of others stay as they are. What is written in another
+/// form than blocks, an entry a line, is refused whole (3) rather than spoilt; so is (4) what names a host of ours itself.
 const MERGE: &str = r##"
-/^ *# airlock begin$/ { skip = 1 }
+function bad(text) { if (odd == "") odd = text }
+/^ *# airlock begin$/ { if (skip) bad($0); skip = 1; open = $0; next }
+/^ *# airlock end$/ { if (!skip) bad($0); skip = 0; next }
 !skip { line[++n] = $0 }
-/^ *# airlock end$/ { skip = 0 }
 function put(name, indent,  text, any) {
   while ((getline text < (FILE "." name)) > 0) {
     if (!any++) print indent "# airlock begin"
@@ -54,16 +55,44 @@ function put(name, indent,  text, any) {
 }
 function bare(text) { gsub(/^[ ]+|:[ ]*(#.*)?$|"|'/, "", text); return text }
 function has(name,  text) { return (getline text < (FILE "." name)) > 0 && close(FILE "." name) == 0 }
+function look(text,  key, depth) {
+  if (text ~ /^ *(#.*)?$/) return
+  if (text ~ /[\t\r]/) { bad(text); return }
+  if (text !~ /^ /) {
+    if (text ~ /^--- *(#.*)?$/ && !began) { began = 1; return }
+    began = 1
+    if (text !~ /^[A-Za-z_][A-Za-z0-9_-]*:( .*)?$/) { bad(text); return }
+    top = text
+    sub(/:.*$/, "", top)
+    level = 0
+    if (seen[top]++) bad(text)
+    if ((top == "mirrors" || top == "configs") && text !~ /^[a-z]+: *(#.*)?$/) bad(text)
+    return
+  }
+  if (top == "") { bad(text); return }
+  if (top != "mirrors" && top != "configs") return
+  match(text, /^ +/)
+  depth = RLENGTH
+  if (!level) level = depth
+  if (depth > level) return
+  key = substr(text, depth + 1)
+  if (depth < level) bad(text)
+  else if (key ~ /^"[^"\\]*" *:( .*)?$/) { key = substr(key, 2); sub(/".*$/, "", key) }
+  else if (key ~ /^'[^']*' *:( .*)?$/) { key = substr(key, 2); sub(/'.*$/, "", key) }
+  else if (key ~ /^[A-Za-z0-9.*_\/-]+(:[0-9]+)? *:( .*)?$/) sub(/ *:( .*)?$/, "", key)
+  else bad(text)
+  if ((top, key) in ours) taken = text
+}
 END {
+  if (skip) bad(open)
   for (k = 1; k <= 2; k++) {
     name = k == 1 ? "mirrors" : "configs"
     while ((getline text < (FILE "." name)) > 0) if (text ~ /^"/) ours[name, bare(text)] = 1
     close(FILE "." name)
   }
-  for (i = 1; i <= n; i++) {
-    if (line[i] ~ /^[^ #-]/) { top = line[i]; sub(/:.*$/, "", top) }
-    else if (((top, bare(line[i])) in ours) && line[i] ~ /:[ ]*(#.*)?$/) { print line[i] > "/dev/stderr"; exit 4 }
-  }
+  for (i = 1; i <= n; i++) look(line[i])
+  if (odd != "") { print odd > "/dev/stderr"; exit 3 }
+  if (taken != "") { print taken > "/dev/stderr"; exit 4 }
   for (i = 1; i <= n; i++) {
     print line[i]
     key = line[i]
@@ -77,7 +106,7 @@ END {
       }
       put(name, indent)
       done[name] = 1
-    } else if (key ~ /^(mirrors|configs):/) { print key > "/dev/stderr"; exit 3 }
+    }
   }
   for (k = 1; k <= 2; k++) {
     name = k == 1 ? "mirrors" : "configs"
@@ -123,6 +152,12 @@ impl SnippetFile {
         let path = &self.path;
         let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
         let mask = if self.is_secret { "umask 077\n" } else { "" };
+        // A file that is there keeps its mode and owner, but where a credential comes into it.
+        let own = if self.is_secret {
+            format!("chmod go-rwx '{path}.airlock-new' || exit\n")
+        } else {
+            String::new()
+        };
         let made = match &self.content {
             Content::Whole(text) => {
                 format!("cat > '{path}.airlock-new' <<'AIRLOCK_FILE' || exit\n{text}AIRLOCK_FILE\n")
@@ -131,7 +166,9 @@ impl SnippetFile {
         };
         format!(
             "(\n{mask}mkdir -p '{folder}' || exit\n\
+             if [ -e '{path}' ]; then cp -p '{path}' '{path}.airlock-new' || exit; fi\n\
              {made}\
+             {own}\
              if [ -e '{path}' ] && ! cmp -s '{path}.airlock-new' '{path}'; then\n  \
              kept='{path}'.before-$(date -u +%Y%m%dT%H%M%SZ)-$$\n  \
              cp -p '{path}' \"$kept\" || exit\n  \
@@ -159,7 +196,7 @@ fn merge(path: &str, mirrors: &[String], configs: &[String]) -> String {
              rm -f '{path}.mirrors' '{path}.configs'\n\
              case $merged in\n\
              0) ;;\n\
-             3) echo '{path} has mirrors or configs in one line: write them as a block, an entry a line, and run this again; nothing was changed' >&2 ;;\n\
+             3) echo '{path} has the line above, which is not merged: write mirrors and configs as blocks, not in one line, with an entry a line and plain keys, and run this again; nothing was changed' >&2 ;;\n\
              4) echo '{path} has that host itself: take its entry out there, or leave the host out here with --host, and run this again; nothing was changed' >&2 ;;\n\
              *) echo '{path} cannot be read or written; nothing was changed' >&2 ;;\n\
              esac\n\

@@ -2,22 +2,23 @@
 
 use crate::db::Connection;
 use crate::db::ledger::questions::{SignedHeadRow, releases};
-use crate::domain::{Class, Error, Result};
+use crate::domain::{Class, Counter, Error, Result};
 
 /// Digits of a head digest that name it.
 const DIGITS: usize = 8;
 
-/// Returns the release that a text names: a head digest or its beginning, `EPOCH.SEQUENCE`, a label, each with `PRODUCT/CHANNEL:` before
-/// it where several products have such a one.
+/// Returns the release that a text names: a head digest or its beginning, its number (`EPOCH.SEQUENCE` in later epochs), a label, each with
+/// `PRODUCT/CHANNEL:` before it where several products have such a one.
 ///
 /// # Errors
 ///
 /// `E-USAGE no-release` and `several-releases`.
 pub(super) fn release_named(connection: &Connection, text: &str) -> Result<SignedHeadRow> {
     let is_named = |release: &SignedHeadRow, text: &str| {
-        let number = format!("{}.{}", release.counter.epoch, release.counter.sequence);
+        let Counter { epoch, sequence } = release.counter;
+        let is_number = format!("{epoch}.{sequence}") == text || epoch == 0 && sequence.to_string() == text;
         let is_digest = text.len() >= DIGITS && release.head.to_hex().starts_with(text);
-        is_digest || number == text || release.version == text
+        is_digest || is_number || release.version == text
     };
     let all = releases(connection)?;
     let mut found = all.into_iter().filter(|release| {

@@ -323,10 +323,7 @@ fn receipt_table(title: &str, receipts: &[ReceiptRow]) -> Table {
         vec![
             receipt.number.to_string(),
             receipt.at.to_string(),
-            format!(
-                "{}/{} {}.{}",
-                receipt.product, receipt.channel, receipt.counter.epoch, receipt.counter.sequence
-            ),
+            format!("{} of {}/{}", receipt.counter, receipt.product, receipt.channel),
             format!("{why}{unmatched}"),
         ]
     });

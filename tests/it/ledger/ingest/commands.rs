@@ -154,8 +154,8 @@ fn people_see_what_is_new() {
     for line in [
         "package 2 of plant-1 is taken in, as of 2026-11-21T12:00:00Z",
         "new       3 status records, 0 gaps, 1 receipt, 2 log rows",
-        "receipt   imported on 2026-11-21T12:00:00Z: shop stable 0.1 (v1)",
-        "holds     shop stable 0.1 (active)",
+        "receipt   imported on 2026-11-21T12:00:00Z: release 1 (v1) of shop/stable",
+        "holds     release 1 of shop/stable: active",
         "finding   package-missing: package 2 of the instance",
     ] {
         assert!(text.contains(line), "{line:?} in {text}");

@@ -29,15 +29,15 @@ pub struct SignedHeadRow {
 }
 
 impl SignedHeadRow {
-    /// Returns the number and the label: `0.9 (9.1)`.
+    /// Returns the number and the label: `9 (9.1)`.
     pub fn label(&self) -> String {
         label(self.counter, &self.version)
     }
 }
 
-/// Returns a release's number and label as tables show them: `0.9 (9.1)`.
+/// Returns a release's number and label as they are written everywhere: `9 (9.1)`.
 pub fn label(counter: Counter, version: &str) -> String {
-    format!("{}.{} ({version})", counter.epoch, counter.sequence)
+    format!("{counter} ({version})")
 }
 
 /// The first release of a scope that has what is looked for.

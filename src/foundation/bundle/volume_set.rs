@@ -1,0 +1,137 @@
+//! The other volumes of a bundle that is read: each is held against the first, and against the signed head, before a chunk of it is read.
+//!
+//! # Threats and defences
+//!
+//! - *A volume of another release among them*: the bytes of the head are the same in all, or the set is refused.
+//! - *Two files for one number, or a number that the head does not know*: entry 00 is compared with what follows from the head.
+//! - *Lies in the entries that are signed by nobody* (01, 02, 04): what they say is added up over the volumes, under the same bounds as in
+//!   one, and counts as far as it is verified.
+
+use super::head::Head;
+use super::kind::BUNDLE;
+use crate::container::{Prologue, Source, VolumeTable, claimed_volume, read_fill, read_pages, volume_lines};
+use crate::domain::{Class, Error, Result};
+
+/// Volumes that say different things in their entries 01, 02 and 04, beside the first.
+const DIFFERENT: usize = 8;
+
+/// Other volumes at hand, each behind its entry 04.
+#[derive(Debug, Default)]
+pub(super) struct Others {
+    /// Entry 00 of each, and the rest of it.
+    volumes: Vec<(Vec<u8>, Source)>,
+    /// Entries before the index that say something else than the first's in what is not signed.
+    different: Vec<Prologue>,
+}
+
+impl Others {
+    /// Adds a volume of the set that `own` is of.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT volumes` for one of another set; `E-LIMIT volumes`.
+    pub(super) fn add(&mut self, own: &Prologue, prologue: Prologue, source: Source) -> Result<()> {
+        if prologue.head() != own.head() {
+            return Err(Error::new(
+                Class::Format,
+                "volumes",
+                format!("{} is of another set", claimed(&prologue)),
+            )
+            .expected("volumes that were made together, with the same signed head")
+            .remedy("name the volumes of one set"));
+        }
+        self.volumes.push((prologue.format().to_vec(), source));
+        let is_known =
+            prologue.adds_nothing_to(own) || self.different.iter().any(|known| prologue.adds_nothing_to(known));
+        if !is_known {
+            self.different.push(prologue);
+        }
+        if self.different.len() > DIFFERENT {
+            return Err(Error::new(
+                Class::Limit,
+                "volumes",
+                "the volumes carry too many different lists of signatures, links and approvals",
+            )
+            .expected(format!("at most {DIFFERENT} beside those of the first")));
+        }
+        Ok(())
+    }
+
+    /// Returns the entries that say something else than the first's.
+    pub(super) fn different(&self) -> &[Prologue] {
+        &self.different
+    }
+
+    /// Returns the numbers that they give themselves.
+    pub(super) fn claimed(&self) -> Vec<usize> {
+        let volumes = self.volumes.iter();
+        let claimed = volumes.map(|(format, _)| claimed_volume(format).map_or(1, |(volume, _)| volume));
+        claimed.collect()
+    }
+
+    /// Makes sure that each is another volume of the head; `own` is the first's number.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT format-lines` and `volumes`.
+    pub(super) fn number(&mut self, head: &Head, own: usize) -> Result<()> {
+        let mut seen = vec![own];
+        for (format, source) in &mut self.volumes {
+            let volume = volume_of(head, format)?;
+            if seen.contains(&volume) {
+                return Err(Error::new(
+                    Class::Format,
+                    "volumes",
+                    format!("two files are volume {volume} of {}", head.volumes.len()),
+                )
+                .expected("each volume once"));
+            }
+            seen.push(volume);
+            source.is_of_set(VolumeTable::new(&head.volumes), volume);
+        }
+        Ok(())
+    }
+
+    /// Reads index and fill of each, which are those of the head, and makes one source of all.
+    ///
+    /// # Errors
+    ///
+    /// `E-INTEGRITY`, `E-FORMAT`, `E-LIMIT` and `E-INCOMPLETE`.
+    pub(super) fn join(self, head: &Head, first: &mut Source) -> Result<()> {
+        for (_, mut source) in self.volumes {
+            read_pages(&mut source, &head.index, |_, _| Ok(()))?;
+            read_fill(&mut source, head.payload_offset)?;
+            first.join(source);
+        }
+        Ok(())
+    }
+}
+
+/// Returns the number of the volume whose entry 00 this is.
+///
+/// # Errors
+///
+/// `E-FORMAT format-lines`.
+pub(super) fn volume_of(head: &Head, format: &[u8]) -> Result<usize> {
+    let lines = |volume| volume_lines(&BUNDLE, &head.volumes, volume);
+    let mut volumes = 1..=head.volumes.len();
+    volumes
+        .find(|volume| format == lines(*volume).as_bytes())
+        .ok_or_else(|| {
+            let volume = claimed_volume(format).map_or(1, |(volume, _)| volume.clamp(1, head.volumes.len().max(1)));
+            Error::new(
+                Class::Format,
+                "format-lines",
+                "the format lines do not agree with the signed head",
+            )
+            .expected(format!("{:?}", lines(volume)))
+        })
+}
+
+/// What a volume calls itself.
+fn claimed(prologue: &Prologue) -> String {
+    match claimed_volume(prologue.format()) {
+        Some((volume, count)) => format!("what calls itself volume {volume} of {count}"),
+        None => "a volume".to_owned(),
+    }
+}
