@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use airlock::appliance::{Appliance, Imported, NewAppliance, Options, init};
 use airlock::bundle::{BlobSource, BundleContent, BundleLayout, Packing, ReleaseStatement, TagLine};
-use airlock::crypto::{Chain, Envelope, PayloadType, RoleName, SigningKey};
-use airlock::domain::{Audience, Digest, Error, FixedClock, Hash, Result, Timestamp, Version, oci};
+use airlock::crypto::{Chain, Envelope, PayloadType, RoleName, SigningKey, stream_seal, stream_start};
+use airlock::db::site::stream_log;
+use airlock::domain::{Audience, Digest, Error, FixedClock, Hash, Result, SiteId, Timestamp, Version, oci};
 use sha2::{Digest as _, Sha256};
 
 use crate::format::vectors::{Vector, load};
@@ -44,6 +45,7 @@ impl Site {
         if let Some(id) = vector.text["site"].as_str() {
             let set = |transaction: &rusqlite::Transaction<'_>| {
                 transaction.execute("UPDATE appliance SET site = ?", [id]).unwrap();
+                seal_again(transaction, &id.parse().unwrap());
                 Ok(())
             };
             appliance.db.write(set).unwrap();
@@ -221,4 +223,19 @@ pub(crate) fn verdict(error: &Error) -> String {
         .step()
         .map_or_else(|| "no step".to_owned(), |step| step.to_string());
     format!("{} {} at {step}", error.class(), error.code())
+}
+
+/// A site's stream logs are sealed with its id: here they begin with another one.
+fn seal_again(transaction: &rusqlite::Transaction<'_>, site: &SiteId) {
+    for domain in stream_log::domains(transaction).unwrap() {
+        let mut seal = stream_start(site, domain);
+        for row in stream_log::list(transaction, domain, 0, 100).unwrap() {
+            let detail = serde_json::from_str(&row.detail).unwrap();
+            seal = stream_seal(seal, row.number, row.at, &row.action, &detail);
+            let update = "UPDATE stream_audit SET seal = ?3 WHERE domain = ?1 AND number = ?2";
+            transaction
+                .execute(update, rusqlite::params![domain, row.number, seal])
+                .unwrap();
+        }
+    }
 }
