@@ -55,6 +55,7 @@ mod file_kind;
 mod file_output;
 #[cfg(feature = "site")]
 mod gc;
+#[cfg(feature = "site")]
 mod gone_names;
 mod head_view;
 #[cfg(feature = "site")]

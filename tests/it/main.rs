@@ -24,6 +24,7 @@
 //! | `walls` | several vendors on one appliance: whatever another brings in changes nothing |
 //! | `circle` | both sides by their commands: everything that an agent reported comes home once |
 //! | `histories` | random histories of a site and two vendors, by the real code on both sides, against a plain model |
+//! | `handbook` | what README and handbook print, done as it is printed |
 //! | `healing` | damage of what is stored: told, and healed by the same bundle |
 //! | `remedies` | what every message says to do, done to the letter |
 //! | `replay` | what sites told, into a hub that keeps the recorded contract |
@@ -56,6 +57,8 @@ mod distr;
 mod encodings;
 mod export;
 mod format;
+#[cfg(all(feature = "vendor", feature = "site"))]
+mod handbook;
 mod healing;
 #[cfg(all(feature = "vendor", feature = "site"))]
 mod histories;
