@@ -50,6 +50,9 @@ pub(super) struct ExportArgs {
     /// Where to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Replace what an earlier export wrote there
+    #[arg(long)]
+    replace: bool,
     #[command(flatten)]
     state: StateArgs,
 }
@@ -120,7 +123,7 @@ fn hold(rows: u64) -> String {
 
 fn export(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
     output_place::check_outside(&args.output, &args.state.state)?;
-    output_place::check(&args.output, Makes::AuditLog, [])?;
+    output_place::check_free(&args.output, Makes::AuditLog, args.replace, [])?;
     let checkpoint = args.state.open(ui)?.export_audit(&args.output, SystemClock.now())?;
     let path = args.output.display().to_string();
     ui.result(

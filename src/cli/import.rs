@@ -80,11 +80,29 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     crate::confine::no_network()?;
     let now = targets_now(&appliance);
     let mut brings_acknowledgement = false;
+    let mut root = None;
     let imported = appliance
         .import(open, &options, &SystemClock, &mut |event| match event {
             Event::Head(signed) => {
                 brings_acknowledgement = signed.head().document(DocumentType::Acknowledgement).is_some();
                 ui.say(head_view::headline(signed.head()));
+            }
+            Event::Root { from, chain } => {
+                let (to, fingerprint) = (chain.newest().version, chain.fingerprint());
+                ui.say(format_args!(
+                    "trust root of {}: {from} → {to}, signed by the root keys before, {} {}; fingerprint {}",
+                    super::ui::escape(&chain.newest().vendor),
+                    if args.dry_run {
+                        "would hold until"
+                    } else {
+                        "holds until"
+                    },
+                    chain.newest().expires,
+                    fingerprint.spoken()
+                ));
+                root = Some(
+                    json!({"from": from, "to": to, "fingerprint": fingerprint, "expires": chain.newest().expires}),
+                );
             }
             Event::Note(note) => ui.say(super::ui::escape(&note)),
             Event::Checked { done, total } => ui.progress("check", done, total),
@@ -112,7 +130,7 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
         ui.say("it brings an acknowledgement of what this site sent, which an import applies where it is good");
     }
     let goes_live = !options.keep_inactive;
-    report(&imported, &scope, args.dry_run, goes_live, plan.as_ref(), ui)
+    report(&imported, &scope, args.dry_run, goes_live, (plan.as_ref(), root), ui)
 }
 
 fn report(
@@ -120,7 +138,7 @@ fn report(
     scope: &str,
     dry_run: bool,
     goes_live: bool,
-    plan: Option<&ReleasePlan>,
+    (plan, root): (Option<&ReleasePlan>, Option<serde_json::Value>),
     ui: &mut Ui,
 ) -> Result<()> {
     let name = format!(
@@ -183,6 +201,9 @@ fn report(
         "result": result, "product": imported.scope.product, "channel": imported.scope.channel, "domain": imported.scope.domain,
         "epoch": imported.counter.epoch, "sequence": imported.counter.sequence, "version": imported.version, "head": imported.head,
     });
+    if let (Some(members), Some(root)) = (value.as_object_mut(), root) {
+        members.insert("root".into(), root);
+    }
     if let (
         Some(members),
         Outcome::Published {

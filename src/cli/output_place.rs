@@ -188,7 +188,6 @@ pub(super) fn check_folder(path: &Path) -> Result<()> {
 /// # Errors
 ///
 /// As [`check`].
-#[cfg(feature = "vendor")]
 pub(super) fn check_free<'a>(
     path: &Path,
     makes: Makes,

@@ -6,5 +6,7 @@ pub(crate) mod disk_full;
 mod kinds;
 mod medium;
 mod outbound;
+#[cfg(feature = "vendor")]
+mod root_told;
 mod time_floors;
 mod volumes;

@@ -80,7 +80,10 @@ pub(super) fn admit(
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<Admission> {
     let opened = source.into_bundle()?.with_signatures(options.signatures.clone());
-    let Followed { chain, floor } = links::follow(appliance, &opened, !options.dry_run, started)?;
+    let Followed { chain, floor, from } = links::follow(appliance, &opened, !options.dry_run, started)?;
+    if chain.newest().version > from {
+        events(Event::Root { from, chain: &chain });
+    }
     let digest = opened.head_digest();
     let release = appliance.db.read(|connection| release::find(connection, digest))?;
     let root_version = judging_root(&opened, &chain, release.as_ref())?;

@@ -1,12 +1,20 @@
 //! What an import tells while it runs.
 
 use crate::bundle::SignedBundle;
+use crate::crypto::Chain;
 
 /// What an import tells while it runs.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// The head is verified: who sent what.
     Head(&'a SignedBundle),
+    /// Its links move trust forward: whatever becomes of the rest, and but in a dry run, the newest root counts from now on.
+    Root {
+        /// Version of the root that was the newest.
+        from: u64,
+        /// The chain with the new ones.
+        chain: &'a Chain,
+    },
     /// A line for the person who watches.
     Note(String),
     /// Bytes of what is here already that were hashed, of how many.

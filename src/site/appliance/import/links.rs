@@ -18,6 +18,8 @@ pub(super) struct Followed {
     pub(super) chain: Chain,
     /// The floor of its domain, after these links.
     pub(super) floor: Timestamp,
+    /// Version of the newest root that was held before.
+    pub(super) from: u64,
 }
 
 /// Follows the links of a bundle.
@@ -54,6 +56,7 @@ pub(super) fn follow(appliance: &Appliance, opened: &OpenedBundle, keep: bool, c
         None => Ok(Followed {
             chain: step.chain,
             floor,
+            from: held.newest().version,
         }),
     }
 }
