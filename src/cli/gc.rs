@@ -156,7 +156,7 @@ pub(super) fn standing_json(standing: &Standing) -> Value {
         .iter()
         .map(|reason| match reason {
             Reason::Grace(until) => json!({"reason": reason.as_str(), "until": until}),
-            Reason::Runs(targets) => json!({"reason": reason.as_str(), "targets": targets}),
+            Reason::Runs(targets) | Reason::MayRun(targets) => json!({"reason": reason.as_str(), "targets": targets}),
             _ => json!({"reason": reason.as_str()}),
         })
         .collect();

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::json;
 
-use super::retention::{Policy, Standing, standings};
+use super::retention::{Policy, Reason, Standing, standings};
 use super::visible::becoming_visible;
 use crate::appliance::Appliance;
 use crate::appliance::state::ImportLock;
@@ -127,7 +127,17 @@ impl Appliance {
     }
 
     fn plan(&self, _lock: &ImportLock, policy: Policy, abandon: bool, now: Timestamp) -> Result<GcPlan> {
-        let standings = standings(self, policy, now)?;
+        let mut standings = standings(self, policy, now)?;
+        let imports = if abandon {
+            0
+        } else {
+            self.store.stopped_imports()?.len()
+        };
+        if imports > 0 {
+            for standing in &mut standings {
+                standing.reasons.push(Reason::Import);
+            }
+        }
         let free = standings.iter().filter(|standing| standing.reasons.is_empty());
         let (leaves, goes): (Vec<&Standing>, Vec<&Standing>) = free.partition(|standing| standing.listed);
         let of = |list: Vec<&Standing>| {
@@ -143,11 +153,6 @@ impl Appliance {
             .collect();
         let ids: Vec<ReleaseId> = goes.iter().map(|release| release.id).collect();
         let freed = self.db.read(|connection| removal::freed(connection, &ids))?;
-        let imports = if abandon {
-            0
-        } else {
-            self.store.stopped_imports()?.len()
-        };
         let mut leftovers = Leftovers {
             imports: imports as u64,
             ..Leftovers::default()

@@ -38,6 +38,10 @@ pub enum Reason {
     Recent,
     /// Agents of these targets report it, or were told to run it.
     Runs(BTreeSet<String>),
+    /// It is not known what these targets run, and it may be this.
+    MayRun(BTreeSet<String>),
+    /// An import that was stopped and may go on may build on it.
+    Import,
 }
 
 /// A release, and what speaks for it.
@@ -60,6 +64,8 @@ impl Reason {
             Self::Grace(_) => "grace",
             Self::Recent => "recent",
             Self::Runs(_) => "runs",
+            Self::MayRun(_) => "may-run",
+            Self::Import => "import",
         }
     }
 }
@@ -71,12 +77,17 @@ impl fmt::Display for Reason {
             Self::Next => f.write_str("it is newer than the live one"),
             Self::Grace(until) => write!(f, "it can be read by digest until {until}"),
             Self::Recent => f.write_str("it is one of the last that were live"),
-            Self::Runs(targets) => {
-                let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
-                write!(f, "it runs on {}", targets.join(", "))
+            Self::Runs(targets) => write!(f, "it runs on {}", listed(targets)),
+            Self::MayRun(targets) => write!(f, "it may run on {}: what does is not known", listed(targets)),
+            Self::Import => {
+                f.write_str("an import that was stopped may build on it (--abandon-imports says that none goes on)")
             }
         }
     }
+}
+
+fn listed(targets: &BTreeSet<String>) -> String {
+    targets.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns every release, by scope and newest first, with what speaks for it.
@@ -106,7 +117,10 @@ pub(super) fn standings(appliance: &Appliance, policy: Policy, now: Timestamp) -
             if recent.contains(&release.id) {
                 reasons.push(Reason::Recent);
             }
-            reasons.extend(running.get(&release.id).cloned().map(Reason::Runs));
+            let runs = running.runs.get(&release.id);
+            reasons.extend(runs.cloned().map(Reason::Runs));
+            let may_run = running.may_run.get(&release.id).filter(|_| runs.is_none());
+            reasons.extend(may_run.cloned().map(Reason::MayRun));
             let domain = release.scope.domain;
             let told = match newest.get(&domain) {
                 Some(told) => *told,
