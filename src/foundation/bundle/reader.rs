@@ -120,7 +120,10 @@ impl OpenedBundle {
         // A volume that was signed later may bring more of them.
         for other in self.others.different() {
             let found = parse(other)?;
-            if found.domain == domain && found.roots.len() > roots.len() {
+            if found.domain != domain {
+                return Err(other_domain(domain, found.domain).at(Step::X3));
+            }
+            if found.roots.len() > roots.len() {
                 roots = found.roots;
             }
         }
@@ -237,6 +240,7 @@ impl OpenedBundle {
         root: &RootDocument,
         verified: &mut dyn FnMut(&Head, Hash),
     ) -> Result<SignedBundle> {
+        self.check_other_links(chain)?;
         let signatures = self.signatures()?;
         let role = root.role(RoleName::Release);
         BUNDLE
@@ -289,6 +293,21 @@ impl OpenedBundle {
             // Says which link is missing.
             None => self.verify(chain),
         }
+    }
+
+    /// Links that another volume brings are judged as those that were followed: damage of one is told whichever it is in.
+    fn check_other_links(&self, chain: &Chain) -> Result<()> {
+        let (domain, _) = self.links()?;
+        if domain != chain.domain() {
+            return Ok(());
+        }
+        for other in self.others.different() {
+            let found = parse_trust(other.trust()).map_err(|error| error.at(Step::X3))?;
+            if let Some(refusal) = chain.extend(&found.roots).refusal {
+                return Err(refusal.at(Step::X3));
+            }
+        }
+        Ok(())
     }
 
     fn check_head(&self, chain: &Chain, verified: &mut dyn FnMut(&Head, Hash)) -> Result<(Head, usize)> {
@@ -417,6 +436,17 @@ impl VerifiedBundle {
             .fold(self.head.payload_offset, u64::saturating_add)
             .saturating_add(ends)
     }
+}
+
+/// Says that volumes of one set name two vendors.
+fn other_domain(one: Hash, other: Hash) -> Error {
+    Error::new(
+        Class::Trust,
+        "unknown-domain",
+        format!("volumes of one set name two trust domains, {one} and {other}"),
+    )
+    .expected("one, which their head is signed under")
+    .remedy("copy the volumes again and compare their SHA-256 with the sender's")
 }
 
 /// Approvals of all volumes.

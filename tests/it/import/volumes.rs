@@ -232,6 +232,22 @@ fn volumes_that_are_damaged_of_another_set_or_two_of_one_number_are_named() {
         "{}",
         refused.stderr
     );
+    // What a volume says of its vendor is judged whichever it is in.
+    for volume in [1, 2, 3] {
+        let good = read(&set.files[volume - 1]);
+        let at = good[..16_384]
+            .windows(10)
+            .position(|part| part == b"\"domain\":\"")
+            .unwrap()
+            + 11;
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        write(&set.files[volume - 1], &bytes);
+        let refused = set.import(&[1, 2, 3]);
+        refused.assert_refused("E-TRUST", "unknown-domain", "X3");
+        write(&set.files[volume - 1], &good);
+    }
+    assert_eq!(incoming(&set.site.path()), Vec::<String>::new());
     // What is no bundle at all is named, and so is one that is damaged before its head.
     let refused = set.import_files(&[&set.files[0], Path::new(AIRLOCK)], &[]);
     refused.assert_refused("E-FORMAT", "source", "X1");
