@@ -77,7 +77,7 @@ impl Agent {
         wait_for("the login", || {
             let reply = raw(serving.address, &login, false).unwrap();
             if reply.status == 200 {
-                token = reply.json()["token"].as_str().unwrap().to_owned();
+                reply.json()["token"].as_str().unwrap().clone_into(&mut token);
             }
             reply.status == 200
         });
