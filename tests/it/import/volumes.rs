@@ -245,7 +245,11 @@ fn volumes_that_are_damaged_of_another_set_or_two_of_one_number_are_named() {
         write(&set.files[volume - 1], &bytes);
         let refused = set.import(&[1, 2, 3]);
         refused.assert_refused("E-TRUST", "unknown-domain", "X3");
+        // The remedy: it is copied again.
         write(&set.files[volume - 1], &good);
+        let files: Vec<&Path> = set.files.iter().map(PathBuf::as_path).collect();
+        let good = set.import_files(&files, &["--dry-run"]);
+        assert_eq!(good.code, Some(0), "{}", good.stderr);
     }
     assert_eq!(incoming(&set.site.path()), Vec::<String>::new());
     // What is no bundle at all is named, and so is one that is damaged before its head.
