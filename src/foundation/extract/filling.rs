@@ -153,6 +153,7 @@ impl Sink for Filling<'_> {
     }
 
     fn blob(&mut self, _: &Blob, _: &[u8]) -> Result<()> {
+        self.staging.small_done();
         Ok(())
     }
 

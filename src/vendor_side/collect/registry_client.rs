@@ -14,7 +14,8 @@
 //! - HTTPS, unless the registry was named with `--plain-http`, or is on this machine and speaks no TLS. A redirect never leads from HTTPS to HTTP.
 //! - `Authorization` goes to the registry and its token service only; `reqwest` drops it on a redirect to another host. What a token
 //!   service is sent never follows a redirect to another origin: a form would be sent along whole.
-//! - 429, 500, 502, 503, 504 and connections that break are tried again, later and later, with chance; `Retry-After` is obeyed.
+//! - 429, 500, 502, 503, 504 and connections that break are tried again, later and later, with chance; `Retry-After` is obeyed. Where nobody
+//!   takes the connection, three times; what TLS refuses, never.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -32,6 +33,8 @@ use crate::domain::{Class, Clock as _, Error, Result, SystemClock};
 
 /// How often a request is tried.
 const ATTEMPTS: u32 = 6;
+/// How often where nobody takes the connection: a service that starts anew is back soon, a wrong address never is.
+const CONNECT_ATTEMPTS: u32 = 3;
 /// So many tries fail before it is said; what is over in a moment needs no words.
 const QUIET: u32 = 3;
 /// Longest pause between two tries; a registry that asks for more is asked again by a person.
@@ -109,6 +112,7 @@ impl RegistryClient {
                 request = request.header(AUTHORIZATION, value.clone());
             }
             attempt += 1;
+            let mut most = ATTEMPTS;
             let (failure, pause) = match request.send().await {
                 // A storage service that the registry redirects to knows nothing of our credentials; some answer 403 to HEAD.
                 Ok(answer) if !self.is_ours(answer.url()) && answer.status().is_client_error() => return Ok(answer),
@@ -133,9 +137,12 @@ impl RegistryClient {
                 }
                 Ok(answer) => return Ok(answer),
                 Err(error) if is_final(&error) => return Err(self.failed(&chain(&error))),
-                Err(error) => (chain(&error), None),
+                Err(error) => {
+                    most = attempts_after(&error);
+                    (chain(&error), None)
+                }
             };
-            if attempt >= ATTEMPTS {
+            if attempt >= most {
                 return Err(self.failed(&format!("{failure}, {attempt} times")));
             }
             self.tell(attempt, &failure, pause);
@@ -278,6 +285,7 @@ impl RegistryClient {
                     }
                 }
             };
+            let mut most = ATTEMPTS;
             let (failure, pause) = match request.send().await {
                 Ok(answer) if is_passing(answer.status()) => {
                     let (status, pause) = (answer.status(), retry_after(answer.headers()));
@@ -294,9 +302,12 @@ impl RegistryClient {
                 }
                 Ok(answer) => return Err(self.failed(&format!("its token service answers {}", answer.status()))),
                 Err(error) if is_final(&error) => return Err(self.failed(&chain(&error))),
-                Err(error) => (chain(&error), None),
+                Err(error) => {
+                    most = attempts_after(&error);
+                    (chain(&error), None)
+                }
             };
-            if attempt >= ATTEMPTS {
+            if attempt >= most {
                 return Err(self.failed(&format!("{failure}, {attempt} times")));
             }
             self.tell(attempt, &failure, pause);
@@ -371,6 +382,11 @@ impl RegistryClient {
             }
         }
     }
+}
+
+/// How often a request is made that ends so.
+fn attempts_after(error: &reqwest::Error) -> u32 {
+    if error.is_connect() { CONNECT_ATTEMPTS } else { ATTEMPTS }
 }
 
 /// Whether a status may pass: the registry is busy or its parts are.

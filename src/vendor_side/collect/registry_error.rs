@@ -27,7 +27,8 @@ pub(super) fn is_final(error: &reqwest::Error) -> bool {
 
 /// Whether TLS failed because of whom the other side claims to be. The causes are private types; their text is all there is.
 pub(super) fn is_about_certificate(error: &reqwest::Error) -> bool {
-    chain(error).contains("certificate")
+    let text = chain(error);
+    text.contains("certificate") || text.contains("received fatal alert")
 }
 
 /// Writes an error with its causes: what `reqwest` itself says is seldom the reason. Addresses may hold signatures and are cut.

@@ -160,9 +160,25 @@ fn a_certificate_is_shown_to_the_registry_that_it_is_for() {
         (Some("E-IO"), Some("registry")),
         "{event}"
     );
+    // What TLS refuses is asked once.
+    assert!(!event["found"].as_str().unwrap().contains(" times ("), "{event}");
     write(&folder, &format!("{place}/me.cert"), &me.cert.pem());
     write(&folder, &format!("{place}/me.key"), &me.signing_key.serialize_pem());
     created(&folder, &[], &[]);
+}
+
+#[test]
+fn where_nobody_listens_three_tries_are_enough() {
+    let folder = CommandFolder::new();
+    folder.release_file(&format!("{}/acme/app:1.0", closed_port()));
+    let event = refused(&folder, &[], &[], "E-IO", "registry");
+    assert!(
+        event["found"]
+            .as_str()
+            .unwrap()
+            .contains("refused (os error 111), 3 times ("),
+        "{event}"
+    );
 }
 
 /// A proxy that connects to one address, whatever it is asked for. Returns its own.

@@ -43,6 +43,8 @@ pub struct Staging {
     /// Of each chunk since the last batch.
     midstates: Vec<Hash>,
     since: Instant,
+    /// Small blobs that had their turn since then.
+    turns: usize,
     batch_files: usize,
 }
 
@@ -83,6 +85,7 @@ impl Staging {
             restored: false,
             midstates: Vec::new(),
             since: Instant::now(),
+            turns: 0,
             batch_files,
         })
     }
@@ -154,6 +157,11 @@ impl Staging {
         Store::read_prefix(&mut file, &self.store.path(digest), length, take)
     }
 
+    /// A small blob had its turn: it is on the shelf, or was before the batch that was handed over last.
+    pub fn small_done(&mut self) {
+        self.turns = self.turns.saturating_add(1);
+    }
+
     /// A large blob has its turn, or goes on with what the journal says of it.
     pub fn begin(&mut self, digest: &Digest) {
         let bytes = self.shelf.kept(digest);
@@ -221,8 +229,9 @@ impl Staging {
 
     fn is_due(&self) -> bool {
         let (small, bytes) = self.shelf.came();
-        // A large blob holds two descriptors.
-        let files = small.saturating_add(self.ended.len().saturating_mul(2));
+        // What came holds descriptors, a large blob two. What had its turn may have gone with the batch before, for workers are ahead: the
+        // journal would never tell of it.
+        let files = small.saturating_add(self.ended.len().saturating_mul(2)).max(self.turns);
         bytes >= BATCH_BYTES || files >= self.batch_files || self.since.elapsed() >= BATCH_TIME
     }
 
@@ -244,6 +253,7 @@ impl Staging {
             });
         }
         self.since = Instant::now();
+        self.turns = 0;
         let handed = self.committer.hand_over(batch);
         self.shelf.watch(handed)
     }

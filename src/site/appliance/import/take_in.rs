@@ -308,6 +308,7 @@ impl Sink for StoringSink<'_> {
     fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
         self.documents.take(blob, bytes);
         self.proved(blob, Vec::new());
+        self.staging.small_done();
         Ok(())
     }
 
