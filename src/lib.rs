@@ -44,6 +44,8 @@ pub mod cli;
 #[cfg(feature = "edge")]
 pub mod edge;
 
+#[cfg(feature = "edge")]
+use airlock_foundation::client_tls;
 pub use airlock_foundation::{
     bundle, container, crypto, db, delta, domain, encoding, extract, inflate, media, package, panics, producer,
     protocol, recipe, store, stream,

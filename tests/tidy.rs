@@ -20,6 +20,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("panics", 0),
     ("leb128", 0),
     ("stream", 1),
+    ("client_tls", 1),
     ("crypto", 1),
     ("container", 1),
     ("encoding", 1),

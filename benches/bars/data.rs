@@ -109,6 +109,17 @@ impl Set {
         }
     }
 
+    /// 50 images of four layers each, from 64 KiB to 5 MiB, as published ones are: half a gibibyte.
+    pub(crate) fn images(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            sizes: (0..200).map(|n| (64 << 10) + 5 * MIB * (n * 37 % 200) / 200).collect(),
+            first: 4,
+            others: 4,
+            noise: 6,
+        }
+    }
+
     /// Many layers of 4 KiB.
     pub(crate) fn small(folder: &Path, blobs: u64) -> Self {
         Self {

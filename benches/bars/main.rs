@@ -39,6 +39,7 @@ mod serve;
 mod servers;
 mod tls;
 mod vendor;
+mod ways;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -91,6 +92,11 @@ impl Bench {
         data::Set::layers(&self.folder.join("layers"))
     }
 
+    /// 50 images of four layers.
+    pub(crate) fn images(&self) -> data::Set {
+        data::Set::images(&self.folder.join("images"))
+    }
+
     /// The small set: blobs of 4 KiB.
     pub(crate) fn small(&self) -> data::Set {
         data::Set::small(&self.folder.join(format!("small-{}", self.blobs)), self.blobs)
@@ -123,7 +129,7 @@ fn main() -> ExitCode {
 fn run(bench: &Bench) -> ExitCode {
     std::fs::create_dir_all(&bench.folder).unwrap();
     let mut report = Report::start(bench);
-    let groups: [(&str, Bars); 8] = [
+    let groups: [(&str, Bars); 9] = [
         ("create read-back", create::bars),
         ("verify import large resume", import::large_bars),
         ("verify none", import::noise_bars),
@@ -132,6 +138,7 @@ fn run(bench: &Bench) -> ExitCode {
         ("inspect", inspect::bars),
         ("serve", serve::bars),
         ("agents-buffer", agents::buffer_bars),
+        ("ways registry extract mirror", ways::bars),
     ];
     for (name, bars) in groups {
         if bench.wants(name) {

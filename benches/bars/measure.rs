@@ -20,6 +20,8 @@ pub(crate) struct Taken {
     pub(crate) read: f64,
     /// Bytes that became dirty pages or went to the device.
     pub(crate) written: f64,
+    /// The most memory that was held so far; 0 of a process that has ended.
+    pub(crate) peak: f64,
 }
 
 /// A moment from which a process is measured.
@@ -45,6 +47,7 @@ impl Start {
             system: now.system - self.before.system,
             read: now.read - self.before.read,
             written: now.written - self.before.written,
+            peak: now.peak,
         }
     }
 }
@@ -65,13 +68,16 @@ pub(crate) fn of_process(id: &str) -> Taken {
         system: fields[12].parse::<f64>().unwrap() / TICKS,
         read: count("rchar:"),
         written: count("write_bytes:"),
+        peak: peak(id),
     }
 }
 
-/// Returns the memory that a running process holds now, in bytes.
-pub(crate) fn resident(id: u32) -> f64 {
+/// Returns the most memory that a process has held so far, in bytes; 0 where it has ended.
+pub(crate) fn peak(id: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    let Some(line) = status.lines().find(|line| line.starts_with("VmHWM:")) else {
+        return 0.0;
+    };
     let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib * 1024.0
 }
@@ -99,6 +105,7 @@ pub(crate) fn job(cold: &[&Path], words: &[&str]) -> Vec<Taken> {
                 system: number("system"),
                 read: number("read"),
                 written: number("written"),
+                peak: number("peak"),
             }
         })
         .collect()
@@ -128,6 +135,12 @@ pub(crate) fn child(words: &[String]) {
         ["floor-hash", threads, bytes] => super::floor::hash(threads.parse().unwrap(), bytes.parse().unwrap()),
         ["floor-read", file] => super::floor::read(Path::new(file)),
         ["floor-copy", file, bytes, out] => super::floor::copy(Path::new(file), bytes.parse().unwrap(), Path::new(out)),
+        ["create-from", set, file, out] => super::ways::create(Path::new(set), Path::new(file), Path::new(out)),
+        ["floor-fetch", list, address, out] => {
+            super::floor::fetch(Path::new(list), address.parse().unwrap(), Path::new(out))
+        }
+        ["floor-push", list, address] => super::floor::push(Path::new(list), address.parse().unwrap()),
+        ["floor-cp", from, to] => super::floor::cp(Path::new(from), Path::new(to)),
         ["floor-tar", file, out] => super::floor::tar(Path::new(file), Path::new(out)),
         _ => panic!("there is no job {words:?}"),
     };
@@ -141,6 +154,7 @@ pub(crate) fn tell(parts: &[Taken]) {
         .map(|taken| {
             json!({
                 "wall": taken.wall, "user": taken.user, "system": taken.system, "read": taken.read, "written": taken.written,
+                "peak": taken.peak,
             })
         })
         .collect();

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use airlock::domain::oci;
+
 use super::data::blob_folder;
 use super::load::get;
 use super::measure::of_process;
@@ -19,19 +21,28 @@ pub(crate) struct Names {
     pub(crate) blobs: PathBuf,
     /// Repository and digest of one manifest.
     pub(crate) manifest: (String, String),
-    /// Repository and digest of every layer.
+    /// Repository and digest of every layer and configuration.
     pub(crate) layers: Vec<(String, String)>,
+    /// Repository, tag and digest of every manifest.
+    pub(crate) tagged: Vec<(String, String, String)>,
 }
 
 impl Names {
     /// Reads them from a set's layout.
     pub(crate) fn of(set: &Path) -> Self {
         let content = super::data::content(set);
-        let mut layers = Vec::new();
+        let (mut layers, mut tagged) = (Vec::new(), Vec::new());
         for line in &content.tags {
-            let document =
-                airlock::domain::oci::Document::parse(&content.manifests[&line.digest], &line.media_type).unwrap();
+            let document = oci::Document::parse(&content.manifests[&line.digest], &line.media_type).unwrap();
             let repository = line.repository.to_string();
+            let tag = line.tag.as_ref().map(ToString::to_string);
+            tagged.extend(tag.map(|tag| (repository.clone(), tag, line.digest.0.to_hex())));
+            layers.extend(
+                document
+                    .config
+                    .iter()
+                    .map(|config| (repository.clone(), config.digest.0.to_hex())),
+            );
             layers.extend(
                 document
                     .layers
@@ -46,7 +57,36 @@ impl Names {
                 content.tags[0].digest.0.to_hex(),
             ),
             layers,
+            tagged,
         }
+    }
+}
+
+impl Names {
+    /// Writes down everything that a registry of these holds, a line for each: kind, repository, digest or tag, file, media type.
+    pub(crate) fn list(&self, work: &Path) -> PathBuf {
+        let line = |kind: &str, repository: &str, name: &str, digest: &str, media_type: &str| {
+            format!(
+                "{kind} {repository} {name} {} {media_type}\n",
+                self.blobs.join(digest).display()
+            )
+        };
+        let blobs = self.layers.iter().map(|(repository, digest)| {
+            line(
+                "blobs",
+                repository,
+                &format!("sha256:{digest}"),
+                digest,
+                "application/octet-stream",
+            )
+        });
+        let manifests = self
+            .tagged
+            .iter()
+            .map(|(repository, tag, digest)| line("manifests", repository, tag, digest, oci::OCI_MANIFEST));
+        let path = work.join("list");
+        fs::write(&path, blobs.chain(manifests).collect::<String>()).unwrap();
+        path
     }
 }
 
@@ -138,13 +178,29 @@ impl Running {
         Some(Self::start(command, address, false))
     }
 
+    /// distribution v3 with nothing in it.
+    pub(crate) fn empty_distribution(work: &Path) -> Option<Self> {
+        if work.try_exists().unwrap() {
+            fs::remove_dir_all(work).unwrap();
+        }
+        let server = Self::distribution_on(&work.join("distribution"), work)?;
+        // It answers this whatever it holds.
+        server.wait_for("/v2/", None);
+        Some(server)
+    }
+
     /// distribution v3 with its in-memory descriptor cache and without an access log; nothing where it is not there.
     pub(crate) fn distribution(names: &Names, work: &Path) -> Option<Self> {
+        let root = work.join("distribution");
+        fill_distribution(names, &root);
+        Self::distribution_on(&root, work)
+    }
+
+    fn distribution_on(root: &Path, work: &Path) -> Option<Self> {
         let program = std::env::var_os("AIRLOCK_BENCH_DISTRIBUTION")
             .map(PathBuf::from)
             .or_else(|| program("docker-registry"))?;
-        let root = work.join("distribution");
-        fill_distribution(names, &root);
+        fs::create_dir_all(root).unwrap();
         let address = free_address();
         let text = format!(
             "version: 0.1\nlog:\n  level: error\n  accesslog:\n    disabled: true\nstorage:\n  cache:\n    blobdescriptor: inmemory\n  \
@@ -202,7 +258,7 @@ impl Running {
 
     /// The most memory it held so far, in bytes.
     pub(crate) fn memory(&self) -> f64 {
-        super::measure::resident(self.child.id())
+        super::measure::peak(&self.child.id().to_string())
     }
 }
 
@@ -214,7 +270,7 @@ impl Drop for Running {
 }
 
 /// The program that is measured.
-fn airlock() -> PathBuf {
+pub(crate) fn airlock() -> PathBuf {
     std::env::var_os("AIRLOCK_BENCH_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_airlock").into(), PathBuf::from)
 }
 
@@ -252,12 +308,11 @@ fn fill_distribution(names: &Names, root: &Path) {
             digest,
         );
     }
-    let (repository, digest) = &names.manifest;
-    link(
-        base.join(format!(
-            "repositories/{repository}/_manifests/revisions/sha256/{digest}"
-        )),
-        digest,
-    );
+    for (repository, tag, digest) in &names.tagged {
+        let manifests = base.join(format!("repositories/{repository}/_manifests"));
+        link(manifests.join(format!("revisions/sha256/{digest}")), digest);
+        link(manifests.join(format!("tags/{tag}/current")), digest);
+        link(manifests.join(format!("tags/{tag}/index/sha256/{digest}")), digest);
+    }
     rustix::fs::syncfs(File::open(root).unwrap()).unwrap();
 }

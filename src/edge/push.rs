@@ -18,9 +18,10 @@ use reqwest::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
     WWW_AUTHENTICATE,
 };
-use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use zeroize::Zeroizing;
 
+use crate::client_tls;
 use crate::config::MirrorSettings;
 use crate::container::digest_of;
 use crate::domain::{Class, Code, Digest, Error, Result};
@@ -116,22 +117,21 @@ impl Target {
                 .remedy("check [mirror] authority in the configuration")
         };
         let base = Url::parse(&format!("{scheme}://{host}/v2/")).map_err(|error| failed(&error))?;
-        // Another part of the process may have chosen a provider; one is as good as the other.
-        rustls::crypto::ring::default_provider().install_default().ok();
-        let mut builder = Client::builder()
+        let mut named = Vec::new();
+        if let Some(path) = &settings.authority {
+            let pem = read_bounded(open_named(path, "open")?, FILE_BYTES, "the authority's certificate")?;
+            named = client_tls::certificates(&pem);
+            if named.is_empty() {
+                return Err(failed(&format!("{} holds no certificate", path.display())));
+            }
+        }
+        let builder = Client::builder()
+            .tls_backend_preconfigured(client_tls::client_config(named, None).map_err(|error| failed(&error))?)
             .user_agent(concat!("airlock/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none());
-        if let Some(path) = &settings.authority {
-            let pem = read_bounded(open_named(path, "open")?, FILE_BYTES, "the authority's certificate")?;
-            let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| failed(&error))?;
-            if certificates.is_empty() {
-                return Err(failed(&format!("{} holds no certificate", path.display())));
-            }
-            builder = builder.tls_certs_merge(certificates);
-        }
         Ok(Self {
             http: builder.build().map_err(|error| failed(&error))?,
             base,

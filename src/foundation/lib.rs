@@ -3,6 +3,8 @@
 //! Which module may use which is a table of the program's page.
 
 pub mod bundle;
+#[cfg(feature = "client-tls")]
+pub mod client_tls;
 pub mod container;
 pub mod crypto;
 pub mod db;

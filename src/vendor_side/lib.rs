@@ -74,5 +74,5 @@ pub use warning::Warning;
 pub use workspace::{Init, Workspace};
 
 // Modules below are named as those here are.
-use airlock_foundation::{bundle, container, crypto, db, delta, domain, encoding, inflate, media, package, panics};
-use airlock_foundation::{producer, protocol, recipe, store, stream};
+use airlock_foundation::{bundle, client_tls, container, crypto, db, delta, domain, encoding, inflate, media, package};
+use airlock_foundation::{panics, producer, protocol, recipe, store, stream};

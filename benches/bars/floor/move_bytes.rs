@@ -63,6 +63,16 @@ pub(crate) fn copy(path: &Path, bytes: u64, out: &Path) -> Vec<Taken> {
     })
 }
 
+/// `cp -r`, then `sync` of that file system.
+pub(crate) fn cp(from: &Path, to: &Path) -> Vec<Taken> {
+    timed(|| {
+        let copied = Command::new("cp").arg("-r").arg(from).arg(to).status();
+        assert!(copied.unwrap().success());
+        let synced = Command::new("sync").arg("-f").arg(to).status();
+        assert!(synced.unwrap().success());
+    })
+}
+
 /// `tar x`, then `sync` of that file system.
 pub(crate) fn tar(archive: &Path, out: &Path) -> Vec<Taken> {
     timed(|| {

@@ -8,6 +8,9 @@
 
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
+use crate::client_tls::ClientIdentity;
 use crate::domain::{Class, Error, Result};
 use crate::stream::{open_named, read_bounded};
 
@@ -91,17 +94,16 @@ impl HostCertificates {
     /// # Errors
     ///
     /// `E-USAGE client-certificate`; those of reading files that a person keeps.
-    pub(super) fn identity(&self) -> Result<Option<reqwest::Identity>> {
+    pub(super) fn identity(&self) -> Result<Option<ClientIdentity>> {
         let Some((certificate, key)) = &self.shown else {
             return Ok(None);
         };
-        let mut pem = Vec::new();
-        for path in [key, certificate] {
+        let read = |path: &Path| {
             let file = open_named(path, "open the certificate for a registry")?;
-            pem.extend(read_bounded(file, BYTES, "a certificate")?);
-            pem.push(b'\n');
-        }
-        reqwest::Identity::from_pem(&pem).map(Some).map_err(|_| {
+            read_bounded(file, BYTES, "a certificate")
+        };
+        let (chain, key) = (read(certificate)?, Zeroizing::new(read(key)?));
+        ClientIdentity::from_pem(&chain, &key).map(Some).ok_or_else(|| {
             let found = format!("{} and its key are none that TLS can use", certificate.display());
             Error::new(Class::Usage, "client-certificate", found).expected("both in PEM form")
         })

@@ -13,6 +13,7 @@ use super::certs_d::HostCertificates;
 use super::registry_error::chain;
 use super::registry_options::RegistryOptions;
 use super::resolver::Resolver;
+use crate::client_tls::client_config;
 use crate::domain::{Class, Error, Result};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -69,8 +70,6 @@ pub(super) fn runtime() -> Result<Arc<Runtime>> {
 
 /// Makes a client that follows those redirects that `may` allows.
 fn http(options: &RegistryOptions, way: &Way, may: fn(&Attempt<'_>) -> bool) -> Result<reqwest::Client> {
-    // Another part of the process may have chosen a provider; one is as good as the other.
-    rustls::crypto::ring::default_provider().install_default().ok();
     let mut authorities = certificates(&options.ca_files)?;
     authorities.extend(certificates(&way.certificates.authorities)?);
     let redirect = reqwest::redirect::Policy::custom(move |attempt| {
@@ -85,27 +84,24 @@ fn http(options: &RegistryOptions, way: &Way, may: fn(&Attempt<'_>) -> bool) -> 
             attempt.follow()
         }
     });
+    let config =
+        client_config(authorities, way.certificates.identity()?).map_err(|error| without_tls(&error.to_string()))?;
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("airlock/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
         .redirect(redirect)
-        .tls_certs_merge(authorities)
+        .tls_backend_preconfigured(config)
         .dns_resolver(Arc::new(Resolver));
     if way.is_direct {
         builder = builder.no_proxy();
     }
-    if let Some(identity) = way.certificates.identity()? {
-        builder = builder.identity(identity);
-    }
-    builder.build().map_err(|error| {
-        Error::new(
-            Class::Usage,
-            "tls",
-            format!("HTTPS cannot be set up: {}", chain(&error)),
-        )
+    builder.build().map_err(|error| without_tls(&chain(&error)))
+}
+
+fn without_tls(why: &str) -> Error {
+    Error::new(Class::Usage, "tls", format!("HTTPS cannot be set up: {why}"))
         .remedy("install ca-certificates, or check --ca-file")
-    })
 }
 
 fn is_same_origin(attempt: &Attempt<'_>) -> bool {

@@ -51,6 +51,8 @@ pub(crate) struct Behaviour {
     pub(crate) faults: Vec<Fault>,
     /// Speaks TLS with the certificate for `localhost`.
     pub(crate) tls: bool,
+    /// Another certificate than that, and its key, as PEM.
+    pub(crate) certificate: Option<(String, String)>,
     /// Whose certificate a client must show, as PEM.
     pub(crate) wants_certificate: Option<String>,
     /// Plain files beside the registry, by path: chart repositories.
@@ -96,7 +98,7 @@ impl TestRegistry {
         let address = listener.local_addr().unwrap();
         let tls = behaviour
             .tls
-            .then(|| tls_config(behaviour.wants_certificate.as_deref()));
+            .then(|| tls_config(behaviour.certificate.as_ref(), behaviour.wants_certificate.as_deref()));
         let shared = Arc::new(Shared {
             image_set,
             behaviour: Mutex::new(behaviour),
@@ -151,11 +153,15 @@ impl TestRegistry {
     }
 }
 
-fn tls_config(client: Option<&str>) -> Arc<rustls::ServerConfig> {
+fn tls_config(own: Option<&(String, String)>, client: Option<&str>) -> Arc<rustls::ServerConfig> {
     rustls::crypto::ring::default_provider().install_default().ok();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/tls/");
-    let certificate = rustls::pki_types::CertificateDer::from_pem_file(format!("{folder}server.pem")).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::from_pem_file(format!("{folder}NOT-A-SECRET-server.key.pem")).unwrap();
+    let read = |name: &str| std::fs::read_to_string(format!("{folder}{name}")).unwrap();
+    let (certificate, key) = own
+        .cloned()
+        .unwrap_or_else(|| (read("server.pem"), read("NOT-A-SECRET-server.key.pem")));
+    let certificate = rustls::pki_types::CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
     let builder = rustls::ServerConfig::builder();
     let builder = match client {
         None => builder.with_no_client_auth(),

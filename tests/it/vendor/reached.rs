@@ -139,6 +139,53 @@ fn certificates_of_one_registry_are_found() {
     created(&folder, &[], &[]);
 }
 
+/// A certificate that is its own authority, as `openssl req -x509` makes them: PEM and key.
+fn own_authority(name: &str, until: i32) -> (String, String) {
+    let mut parameters = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = parameters.self_signed(&key).unwrap();
+    (certificate.pem(), key.serialize_pem())
+}
+
+#[test]
+fn a_certificate_that_is_its_own_authority_is_taken_where_it_is_named() {
+    let (good, other) = (own_authority("127.0.0.1", 2090), own_authority("127.0.0.1", 2090));
+    // Named or not, the name and the time in it count.
+    let elsewhere = own_authority("registry.example", 2090);
+    let over = own_authority("127.0.0.1", 2020);
+    for (shown, named, is_taken) in [
+        (&good, &good, true),
+        (&good, &other, false),
+        (&elsewhere, &elsewhere, false),
+        (&over, &over, false),
+    ] {
+        let registry = start(Behaviour {
+            tls: true,
+            certificate: Some(shown.clone()),
+            ..Behaviour::default()
+        });
+        let folder = CommandFolder::new();
+        folder.release_file(&registry.image(":1.0"));
+        write(
+            &folder,
+            &format!(".config/docker/certs.d/{}/ca.crt", registry.host()),
+            &named.0,
+        );
+        if is_taken {
+            created(&folder, &[], &[]);
+            fs::remove_dir_all(folder.path(".config")).unwrap();
+            refused(&folder, &[], &[], "E-IO", "registry");
+            write(&folder, "named.pem", &named.0);
+            created(&folder, &[], &["--ca-file", "named.pem"]);
+        } else {
+            let event = refused(&folder, &[], &[], "E-IO", "registry");
+            assert!(event["found"].as_str().unwrap().contains("certificate"), "{event}");
+        }
+    }
+}
+
 #[test]
 fn a_certificate_is_shown_to_the_registry_that_it_is_for() {
     let me = rcgen::generate_simple_self_signed(vec!["vendor.test".to_owned()]).unwrap();

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::time::{Instant, interval_at};
 
 use super::address::HubAddress;
+use crate::client_tls::client_config;
 use crate::collect::{certificates, chain, retry_after};
 use crate::domain::{Class, Error, Result};
 
@@ -84,25 +85,21 @@ impl HubClient {
     ///
     /// `E-USAGE ca-file`, `E-USAGE tls`, `E-IO`.
     pub(super) fn new(hub: &HubAddress, ca_files: &[PathBuf], bounds: Bounds) -> Result<Self> {
-        // Another part of the process may have chosen a provider; one is as good as the other.
-        rustls::crypto::ring::default_provider().install_default().ok();
+        let without_tls = |why: &str| {
+            Error::new(Class::Usage, "tls", format!("HTTPS cannot be set up: {why}"))
+                .remedy("install ca-certificates, or check --ca-file")
+        };
+        let config = client_config(certificates(ca_files)?, None).map_err(|error| without_tls(&error.to_string()))?;
         let mut builder = reqwest::Client::builder()
             .connect_timeout(bounds.connect.min(bounds.item))
             .timeout(bounds.longest())
             .redirect(reqwest::redirect::Policy::none())
-            .tls_certs_merge(certificates(ca_files)?);
+            .tls_backend_preconfigured(config);
         if hub.is_plain() {
             // A proxy would read along.
             builder = builder.no_proxy();
         }
-        let http = builder.build().map_err(|error| {
-            Error::new(
-                Class::Usage,
-                "tls",
-                format!("HTTPS cannot be set up: {}", chain(&error)),
-            )
-            .remedy("install ca-certificates, or check --ca-file")
-        })?;
+        let http = builder.build().map_err(|error| without_tls(&chain(&error)))?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
