@@ -72,6 +72,7 @@ const BORDERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("tokio_rustls", &["src/site/http/"]),
+    ("rustls_platform_verifier", &["src/foundation/client_tls.rs"]),
     ("zstd", &["src/foundation/container/"]),
     ("clap", &["src/cli/"]),
     ("rpassword", &["src/cli/"]),
