@@ -19,6 +19,7 @@ mod airlock;
 mod applications;
 mod clients;
 mod compose;
+mod conformance;
 mod crossing;
 mod deltas;
 mod demo;
@@ -145,6 +146,8 @@ const CASES: &[Case] = &[
         "referrers_and_signatures_cross",
         crossing::referrers_and_signatures_cross,
     ),
+    ("pull_and_discovery_conform", conformance::pull_and_discovery_conform),
+    ("oras_discovers_and_copies", conformance::oras_discovers_and_copies),
     ("bundle_for_one_enrolled_site", crossing::bundle_for_one_enrolled_site),
     ("bundle_through_a_pipe", transport::bundle_through_a_pipe),
     ("bundle_on_a_fat_stick", transport::bundle_on_a_fat_stick),
