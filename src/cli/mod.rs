@@ -49,6 +49,10 @@ mod disk;
 #[cfg(feature = "vendor")]
 mod end_signals;
 #[cfg(feature = "site")]
+mod doctor;
+#[cfg(feature = "site")]
+mod doctor_units;
+#[cfg(feature = "site")]
 mod file;
 mod file_kind;
 #[cfg(feature = "site")]
@@ -279,6 +283,8 @@ enum Command {
     #[cfg(feature = "site")]
     Scrub(scrub::ScrubArgs),
     #[cfg(feature = "site")]
+    Doctor(doctor::DoctorArgs),
+    #[cfg(feature = "site")]
     #[command(subcommand)]
     Config(config::ConfigCommand),
     Completion(completion::CompletionArgs),
@@ -363,6 +369,8 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Disk(args) => disk::run(&args, ui),
         #[cfg(feature = "site")]
         Command::Scrub(args) => scrub::run(&args, ui),
+        #[cfg(feature = "site")]
+        Command::Doctor(args) => doctor::run(&args, ui),
         #[cfg(feature = "site")]
         Command::Config(command) => config::run(&command, ui),
         Command::Completion(args) => completion::run(&args, &mut Cli::command(), ui),

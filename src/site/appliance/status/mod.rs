@@ -60,6 +60,7 @@ pub use buffer::{BufferHealth, StatusBuffer};
 pub(super) use days::parts_per_million;
 pub use freeze::{Frozen, freeze, freeze_within};
 pub use overview::{DeploymentStatus, Dot, LatestStatus, STALE_SECONDS, TargetStatus, Told, overview};
+pub(in crate::appliance) use overview::last_contacts;
 pub use owner::Owner;
 pub use quota::Quota;
 pub use runs::{Doubt, Running};

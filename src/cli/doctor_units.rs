@@ -1,0 +1,88 @@
+//! Whether the service is there, as it was shipped, and runs.
+
+use std::path::{Path, PathBuf};
+
+use crate::appliance::doctor::Finding;
+use crate::appliance::served;
+use crate::domain::{Class, Error, Result};
+use crate::stream::{open_named, read_bounded};
+
+/// Where systemd looks, first the site's own.
+const FOLDERS: [&str; 4] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+];
+/// There is this folder where systemd runs the machine.
+const RUNS: &str = "/run/systemd/system";
+/// Bytes of a unit.
+const BYTES: u64 = 1 << 20;
+/// The service, as it is shipped.
+const SERVICE: (&str, &str) = ("airlock.service", include_str!("../../systemd/airlock.service"));
+/// Where a service stands that starts with the machine.
+const WANTS: &str = "multi-user.target.wants";
+
+/// Looks at the service in some folders, or in systemd's, and at the server of a state folder.
+pub(super) fn look(folders: &[PathBuf], state: &Path) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if folders.is_empty() && !Path::new(RUNS).is_dir() {
+        found.push(Finding::good("units", "this machine is not run by systemd: there are none"));
+    } else {
+        let own: Vec<PathBuf> = FOLDERS.iter().map(PathBuf::from).collect();
+        let folders = if folders.is_empty() { &own } else { folders };
+        found.push(service(folders).unwrap_or_else(|error| Finding::look("units", &error)));
+    }
+    found.push(match served(state) {
+        Ok(Some(base)) => Finding::good("server", format!("a server runs on this state folder, and agents find it at {base}")),
+        Ok(None) => {
+            let error = Error::new(Class::Other, "not-served", "no server runs on this state folder")
+                .remedy("start the service (`systemctl start airlock.service`), or `airlock serve`");
+            Finding::look("server", &error)
+        }
+        Err(error) => Finding::broken("server", &error),
+    });
+    found
+}
+
+/// # Errors
+///
+/// What should be looked at.
+fn service(folders: &[PathBuf]) -> Result<Finding> {
+    let (name, shipped) = SERVICE;
+    let Some(path) = folders.iter().map(|folder| folder.join(name)).find(|path| path.exists()) else {
+        return Err(Error::new(
+            Class::Other,
+            "no-unit",
+            format!("there is no {name} in {}", listed(folders)),
+        )
+        .remedy("copy systemd/airlock.service to /etc/systemd/system, then `systemctl enable --now airlock.service`"));
+    };
+    let text = read_bounded(open_named(&path, "read the unit")?, BYTES, "the unit")?;
+    if text != shipped.as_bytes() {
+        return Err(Error::new(
+            Class::Other,
+            "other-unit",
+            format!("{} is not the unit that this airlock was shipped with", path.display()),
+        )
+        .remedy("put the shipped systemd/airlock.service in its place, and what this site needs otherwise into a drop-in (`systemctl edit airlock.service`)"));
+    }
+    let is_wanted = folders.iter().any(|folder| folder.join(WANTS).join(name).symlink_metadata().is_ok());
+    if !is_wanted {
+        return Err(Error::new(
+            Class::Other,
+            "not-enabled",
+            format!("{} is as shipped, and does not start with the machine", path.display()),
+        )
+        .remedy("`systemctl enable --now airlock.service`"));
+    }
+    Ok(Finding::good(
+        "units",
+        format!("{} is as shipped, and starts with the machine", path.display()),
+    ))
+}
+
+fn listed(folders: &[PathBuf]) -> String {
+    let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    names.join(", ")
+}
