@@ -42,11 +42,16 @@ pub(super) fn run(args: &DoctorArgs, ui: &mut Ui) -> Result<()> {
     let is_clock_good = findings
         .iter()
         .all(|finding| finding.part != "clock" || finding.verdict != Verdict::Broken);
+    // Nothing in another user's folder is touched.
+    let is_ours = findings
+        .iter()
+        .all(|finding| finding.part != "permissions" || finding.verdict == Verdict::Good);
     findings.extend(configuration(
         args.config.config.as_deref(),
         is_clock_good.then_some(now),
     ));
-    findings.extend(doctor_units::look(&args.units, &args.state.state));
+    findings.push(doctor_units::look(&args.units));
+    findings.extend(is_ours.then(|| doctor_units::server(&args.state.state)));
     print(&findings, ui)?;
     let broken: Vec<Class> = findings
         .iter()

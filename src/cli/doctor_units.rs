@@ -23,17 +23,19 @@ const SERVICE: (&str, &str) = ("airlock.service", include_str!("../../systemd/ai
 /// Where a service stands that starts with the machine.
 const WANTS: &str = "multi-user.target.wants";
 
-/// Looks at the service in some folders, or in systemd's, and at the server of a state folder.
-pub(super) fn look(folders: &[PathBuf], state: &Path) -> Vec<Finding> {
-    let mut found = Vec::new();
+/// Looks at the service in some folders, or in systemd's.
+pub(super) fn look(folders: &[PathBuf]) -> Finding {
     if folders.is_empty() && !Path::new(RUNS).is_dir() {
-        found.push(Finding::good("units", "this machine is not run by systemd: there are none"));
-    } else {
-        let own: Vec<PathBuf> = FOLDERS.iter().map(PathBuf::from).collect();
-        let folders = if folders.is_empty() { &own } else { folders };
-        found.push(service(folders).unwrap_or_else(|error| Finding::look("units", &error)));
+        return Finding::good("units", "this machine is not run by systemd: there are none");
     }
-    found.push(match served(state) {
+    let own: Vec<PathBuf> = FOLDERS.iter().map(PathBuf::from).collect();
+    let folders = if folders.is_empty() { &own } else { folders };
+    service(folders).unwrap_or_else(|error| Finding::look("units", &error))
+}
+
+/// Looks whether a server runs on a state folder.
+pub(super) fn server(state: &Path) -> Finding {
+    match served(state) {
         Ok(Some(base)) => Finding::good("server", format!("a server runs on this state folder, and agents find it at {base}")),
         Ok(None) => {
             let error = Error::new(Class::Other, "not-served", "no server runs on this state folder")
@@ -41,8 +43,7 @@ pub(super) fn look(folders: &[PathBuf], state: &Path) -> Vec<Finding> {
             Finding::look("server", &error)
         }
         Err(error) => Finding::broken("server", &error),
-    });
-    found
+    }
 }
 
 /// # Errors

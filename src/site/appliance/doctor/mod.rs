@@ -40,7 +40,9 @@ pub fn examine(state: &Path, now: Timestamp) -> Vec<Finding> {
         // The folder is this user's, and the first file of it is gone: its keys may be there still.
         Err(error) if error.is(DATABASE_MISSING) => {
             found.push(Finding::broken("databases", &error));
-            found.extend(medium::look(state));
+            if state.is_dir() {
+                found.extend(medium::look(state));
+            }
         }
         Err(error) => found.push(Finding::broken("permissions", &error)),
     }
