@@ -136,6 +136,12 @@ impl Config {
     fn of(file: Document, places: &Places) -> Result<Self> {
         let read = read_policy(&file, places)?;
         let limits = bounds(&file, places)?;
+        let metrics = file.metrics.listen;
+        if metrics.is_some_and(|address| address.ip().is_unspecified()) {
+            return Err(places
+                .wrong(&["metrics.listen"], "tells numbers of this server at every address of this machine")
+                .expected("one address, of loopback or of the network of those who watch"));
+        }
         let own = match (file.tls.certificate, file.tls.key) {
             (None, None) if file.tls.authority.is_none() => None,
             (Some(certificate), Some(key)) => Some(OwnCertificate {
@@ -167,6 +173,7 @@ impl Config {
                     interval: file.agents.interval,
                 },
                 read,
+                metrics,
                 plain_http_beyond_loopback: file.plain_http_beyond_loopback,
                 limits,
             },

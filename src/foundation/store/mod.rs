@@ -32,5 +32,5 @@ pub use blobs::{Damage, FOLDERS, Store};
 pub use condition::Condition;
 pub use names::folder_bytes;
 pub use reader::BlobReader;
-pub use space::{Space, space};
+pub use space::{Space, capacity, space};
 pub use staging::{Shelf, Staging};

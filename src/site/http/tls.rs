@@ -187,6 +187,11 @@ impl Certificates {
         }
     }
 
+    /// Returns the last second that the one which is shown is good.
+    pub(super) fn until(&self) -> Timestamp {
+        self.served().until
+    }
+
     fn served(&self) -> Served {
         self.served.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

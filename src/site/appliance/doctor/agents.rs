@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Finding;
-use crate::appliance::status::last_contacts;
+use crate::appliance::status::{SILENT_SECONDS, last_contacts};
 use crate::db::site::local_removals::LocalRemovals;
 use crate::db::site::{Owner, local_targets, release, targets};
 use crate::db::{Connection, Reader};
 use crate::domain::{Class, Error, Result, Timestamp, Uuid, counted};
-
-/// Agents ask every few seconds; what is kept of it lags by a minute.
-const SILENT: i64 = 600;
 
 /// Looks when each agent was heard last.
 ///
@@ -30,7 +27,7 @@ pub(super) fn look(site: &Reader, reports: Option<&Reader>, now: Timestamp) -> R
     for (id, name) in &wanted {
         match heard.get(id) {
             None => never.push(name.clone()),
-            Some((_, last)) if now.unix().saturating_sub(last.unix()) > SILENT => {
+            Some((_, last)) if now.unix().saturating_sub(last.unix()) > SILENT_SECONDS => {
                 silent.push(format!("{name} (since {last})"));
             }
             Some(_) => {}
