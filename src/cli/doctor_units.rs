@@ -20,6 +20,15 @@ const RUNS: &str = "/run/systemd/system";
 const BYTES: u64 = 1 << 20;
 /// The service, as it is shipped.
 const SERVICE: (&str, &str) = ("airlock.service", include_str!("../../systemd/airlock.service"));
+/// What is shipped beside it, and need not be installed.
+const BESIDE: [(&str, &str); 6] = [
+    ("airlock-gc.service", include_str!("../../systemd/airlock-gc.service")),
+    ("airlock-gc.timer", include_str!("../../systemd/airlock-gc.timer")),
+    ("airlock-scrub.service", include_str!("../../systemd/airlock-scrub.service")),
+    ("airlock-scrub.timer", include_str!("../../systemd/airlock-scrub.timer")),
+    ("airlock-export.service", include_str!("../../systemd/airlock-export.service")),
+    ("airlock-export.timer", include_str!("../../systemd/airlock-export.timer")),
+];
 /// Where a service stands that starts with the machine.
 const WANTS: &str = "multi-user.target.wants";
 
@@ -59,14 +68,11 @@ fn service(folders: &[PathBuf]) -> Result<Finding> {
         )
         .remedy("copy systemd/airlock.service to /etc/systemd/system, then `systemctl enable --now airlock.service`"));
     };
-    let text = read_bounded(open_named(&path, "read the unit")?, BYTES, "the unit")?;
-    if text != shipped.as_bytes() {
-        return Err(Error::new(
-            Class::Other,
-            "other-unit",
-            format!("{} is not the unit that this airlock was shipped with", path.display()),
-        )
-        .remedy("put the shipped systemd/airlock.service in its place, and what this site needs otherwise into a drop-in (`systemctl edit airlock.service`)"));
+    check_shipped(&path, shipped)?;
+    for (name, shipped) in BESIDE {
+        if let Some(path) = folders.iter().map(|folder| folder.join(name)).find(|path| path.exists()) {
+            check_shipped(&path, shipped)?;
+        }
     }
     let is_wanted = folders.iter().any(|folder| folder.join(WANTS).join(name).symlink_metadata().is_ok());
     if !is_wanted {
@@ -81,6 +87,19 @@ fn service(folders: &[PathBuf]) -> Result<Finding> {
         "units",
         format!("{} is as shipped, and starts with the machine", path.display()),
     ))
+}
+
+fn check_shipped(path: &Path, shipped: &str) -> Result<()> {
+    let text = read_bounded(open_named(path, "read the unit")?, BYTES, "the unit")?;
+    if text == shipped.as_bytes() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Other,
+        "other-unit",
+        format!("{} is not the unit that this airlock was shipped with", path.display()),
+    )
+    .remedy("put the one that is shipped under systemd/ in its place, and what this site needs otherwise into a drop-in (`systemctl edit UNIT`)"))
 }
 
 fn listed(folders: &[PathBuf]) -> String {
