@@ -38,7 +38,7 @@ pub(super) fn look(folders: &[PathBuf]) -> Finding {
         return Finding::good("units", "this machine is not run by systemd: there are none");
     }
     let own: Vec<PathBuf> = FOLDERS.iter().map(PathBuf::from).collect();
-    let folders = if folders.is_empty() { &own } else { folders };
+    let folders = if folders.is_empty() { own.as_slice() } else { folders };
     service(folders).unwrap_or_else(|error| Finding::look("units", &error))
 }
 

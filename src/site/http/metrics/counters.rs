@@ -59,11 +59,11 @@ impl Counters {
     pub(super) fn tell(&self, numbers: &mut Numbers) {
         for (route, classes) in ROUTES.iter().zip(&self.answers) {
             for (class, count) in CLASSES.iter().zip(classes) {
-                numbers.add_with("airlock_answers_total", &[("route", route), ("class", class)], read(count));
+                numbers.add_with("airlock_answers_total", &[("route", *route), ("class", *class)], read(count));
             }
         }
         for (pull, count) in PULLS.iter().zip(&self.pulls) {
-            numbers.add_with("airlock_pulls_total", &[("kind", pull)], read(count));
+            numbers.add_with("airlock_pulls_total", &[("kind", *pull)], read(count));
         }
         numbers.add("airlock_body_bytes_total", read(&self.body_bytes));
         numbers.add("airlock_logins_refused_total", read(&self.logins_refused));

@@ -28,7 +28,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Longest head of a request.
 const HEAD_BYTES: usize = 8 << 10;
 /// The form of the page.
-const TYPE: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What answers at the address.
 #[derive(Clone)]
@@ -82,7 +82,13 @@ impl Listener {
         let local = socket.local_addr().ok();
         let service = service_fn(|request: hyper::Request<Incoming>| {
             let listener = self.clone();
-            async move { Ok::<_, Infallible>(listener.answer(&request, local).await) }
+            let refused = listener.refuse(&request, local);
+            async move {
+                Ok::<_, Infallible>(match refused {
+                    Some(refused) => refused,
+                    None => listener.tell().await,
+                })
+            }
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -95,24 +101,26 @@ impl Listener {
         }
     }
 
-    async fn answer(&self, request: &hyper::Request<Incoming>, local: Option<SocketAddr>) -> Response<Body> {
+    fn refuse(&self, request: &hyper::Request<Incoming>, local: Option<SocketAddr>) -> Option<Response<Body>> {
         // A page in a browser of this machine is no Prometheus, under whatever name it came here.
         let local = local.map(|address| address.ip());
         if self.hosts.check(request.uri(), request.headers(), local).is_err() {
-            return said(StatusCode::MISDIRECTED_REQUEST, "this is no name of the appliance\n");
+            return Some(said(StatusCode::MISDIRECTED_REQUEST, "this is no name of the appliance\n"));
         }
         if request.uri().path() != "/metrics" {
-            return said(StatusCode::NOT_FOUND, "numbers are at /metrics\n");
+            return Some(said(StatusCode::NOT_FOUND, "numbers are at /metrics\n"));
         }
-        if *request.method() != Method::GET {
-            return said(StatusCode::METHOD_NOT_ALLOWED, "GET alone\n");
-        }
+        (*request.method() != Method::GET).then(|| said(StatusCode::METHOD_NOT_ALLOWED, "GET alone\n"))
+    }
+
+    async fn tell(&self) -> Response<Body> {
         let _turn = self.turn.lock().await;
         let page = self.page.clone();
         match tokio::task::spawn_blocking(move || page.write()).await {
             Ok(text) => {
                 let mut response = said(StatusCode::OK, text);
-                response.headers_mut().insert(header::CONTENT_TYPE, TYPE);
+                let form = HeaderValue::from_static(TYPE);
+                response.headers_mut().insert(header::CONTENT_TYPE, form);
                 response
             }
             Err(error) => {

@@ -72,7 +72,7 @@ impl Page {
             match (word.as_str(), word.as_u64()) {
                 (Some(word), _) => {
                     let holds = matches!(word, "ok" | "running");
-                    numbers.add_with("airlock_check_ok", &[("check", check)], holds);
+                    numbers.add_with("airlock_check_ok", &[("check", check.as_str())], holds);
                 }
                 (None, Some(count)) => numbers.add("airlock_status_set_aside_total", count),
                 (None, None) => {}
@@ -133,7 +133,7 @@ impl Page {
             }
         }
         for (action, count) in &log.rows {
-            numbers.add_with("airlock_audit_rows_total", &[("action", action)], *count);
+            numbers.add_with("airlock_audit_rows_total", &[("action", action.as_str())], *count);
         }
         let of = |action: &str| log.rows.get(action).copied().unwrap_or(0);
         for (result, action) in [("imported", "import"), ("again", "import-already"), ("refused", "refuse")] {
@@ -155,7 +155,7 @@ impl Page {
             match chain {
                 Ok(chain) => {
                     let until = chain.newest().expires.unix();
-                    numbers.add_with("airlock_root_end_timestamp_seconds", &[("domain", &domain)], until);
+                    numbers.add_with("airlock_root_end_timestamp_seconds", &[("domain", domain.as_str())], until);
                 }
                 Err(error) => damaged = Some(error),
             }
