@@ -25,7 +25,9 @@ const SOON: i64 = 30 * 86_400;
 /// Looks at state folder, databases, keys, log, trust, content, agents, certificates, clock, disk, units and configuration, beside a
 /// running server too, and changes nothing. What should be looked at ends well; what is broken ends with the exit code of the worst of it.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  airlock doctor\n  airlock --format json doctor | jq '.findings[] | select(.verdict != \"good\")'")]
+#[command(
+    after_help = "Examples:\n  airlock doctor\n  airlock --format json doctor | jq '.findings[] | select(.verdict != \"good\")'"
+)]
 pub(super) struct DoctorArgs {
     /// Folder of units in place of those of systemd; may repeat
     #[arg(long, value_name = "DIR")]
@@ -63,7 +65,11 @@ pub(super) fn run(args: &DoctorArgs, ui: &mut Ui) -> Result<()> {
         Some(worst) => Err(Error::new(
             *worst,
             "doctor",
-            format!("of {}, {} broken", counted(findings.len() as u64, "finding"), is_are(broken.len())),
+            format!(
+                "of {}, {} broken",
+                counted(findings.len() as u64, "finding"),
+                is_are(broken.len())
+            ),
         )
         .remedy("do what stands beside each, then run `airlock doctor` again")),
     }
@@ -114,17 +120,28 @@ fn configuration(path: Option<&Path>, clock: Option<Timestamp>) -> Vec<Finding> 
     let mut found: Vec<Finding> = notes(&config)
         .into_iter()
         .map(|note| Finding::look(part, &Error::new(Class::Usage, "config", note).settled()))
-        .map(|finding| Finding { remedy: None, ..finding })
+        .map(|finding| Finding {
+            remedy: None,
+            ..finding
+        })
         .collect();
     let secrets = [
-        ("the file of credentials", config.mirror.credentials.as_deref(), "the login in it"),
+        (
+            "the file of credentials",
+            config.mirror.credentials.as_deref(),
+            "the login in it",
+        ),
         (
             "the key of the certificate",
             config.server.tls.own.as_ref().map(|own| own.key.as_path()),
             "the key and its certificate",
         ),
     ];
-    found.extend(writable(place).err().map(|error| Finding::broken("permissions", &error)));
+    found.extend(
+        writable(place)
+            .err()
+            .map(|error| Finding::broken("permissions", &error)),
+    );
     for (what, path, inside) in secrets {
         let Some(path) = path else { continue };
         let Ok(metadata) = path.metadata() else { continue };
@@ -158,9 +175,10 @@ fn certificate(config: &Config, clock: Option<Timestamp>) -> Option<Finding> {
     let part = "certificates";
     match config.server.examine_own_certificate(clock) {
         Ok(None) => None,
-        Ok(Some(until)) if clock.is_none_or(|now| until > now.plus_seconds(SOON)) => {
-            Some(Finding::good(part, format!("the site's own certificate is good until {until}")))
-        }
+        Ok(Some(until)) if clock.is_none_or(|now| until > now.plus_seconds(SOON)) => Some(Finding::good(
+            part,
+            format!("the site's own certificate is good until {until}"),
+        )),
         Ok(Some(until)) => {
             let error = Error::new(
                 Class::Expired,

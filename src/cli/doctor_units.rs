@@ -24,10 +24,19 @@ const SERVICE: (&str, &str) = ("airlock.service", include_str!("../../systemd/ai
 const BESIDE: [(&str, &str); 6] = [
     ("airlock-gc.service", include_str!("../../systemd/airlock-gc.service")),
     ("airlock-gc.timer", include_str!("../../systemd/airlock-gc.timer")),
-    ("airlock-scrub.service", include_str!("../../systemd/airlock-scrub.service")),
+    (
+        "airlock-scrub.service",
+        include_str!("../../systemd/airlock-scrub.service"),
+    ),
     ("airlock-scrub.timer", include_str!("../../systemd/airlock-scrub.timer")),
-    ("airlock-export.service", include_str!("../../systemd/airlock-export.service")),
-    ("airlock-export.timer", include_str!("../../systemd/airlock-export.timer")),
+    (
+        "airlock-export.service",
+        include_str!("../../systemd/airlock-export.service"),
+    ),
+    (
+        "airlock-export.timer",
+        include_str!("../../systemd/airlock-export.timer"),
+    ),
 ];
 /// Where a service stands that starts with the machine.
 const WANTS: &str = "multi-user.target.wants";
@@ -45,7 +54,10 @@ pub(super) fn look(folders: &[PathBuf]) -> Finding {
 /// Looks whether a server runs on a state folder.
 pub(super) fn server(state: &Path) -> Finding {
     match served(state) {
-        Ok(Some(base)) => Finding::good("server", format!("a server runs on this state folder, and agents find it at {base}")),
+        Ok(Some(base)) => Finding::good(
+            "server",
+            format!("a server runs on this state folder, and agents find it at {base}"),
+        ),
         Ok(None) => {
             let error = Error::new(Class::Other, "not-served", "no server runs on this state folder")
                 .remedy("start the service (`systemctl start airlock.service`), or `airlock serve`");
@@ -60,7 +72,11 @@ pub(super) fn server(state: &Path) -> Finding {
 /// What should be looked at.
 fn service(folders: &[PathBuf]) -> Result<Finding> {
     let (name, shipped) = SERVICE;
-    let Some(path) = folders.iter().map(|folder| folder.join(name)).find(|path| path.exists()) else {
+    let Some(path) = folders
+        .iter()
+        .map(|folder| folder.join(name))
+        .find(|path| path.exists())
+    else {
         return Err(Error::new(
             Class::Other,
             "no-unit",
@@ -70,11 +86,17 @@ fn service(folders: &[PathBuf]) -> Result<Finding> {
     };
     check_shipped(&path, shipped)?;
     for (name, shipped) in BESIDE {
-        if let Some(path) = folders.iter().map(|folder| folder.join(name)).find(|path| path.exists()) {
+        if let Some(path) = folders
+            .iter()
+            .map(|folder| folder.join(name))
+            .find(|path| path.exists())
+        {
             check_shipped(&path, shipped)?;
         }
     }
-    let is_wanted = folders.iter().any(|folder| folder.join(WANTS).join(name).symlink_metadata().is_ok());
+    let is_wanted = folders
+        .iter()
+        .any(|folder| folder.join(WANTS).join(name).symlink_metadata().is_ok());
     if !is_wanted {
         return Err(Error::new(
             Class::Other,

@@ -139,7 +139,10 @@ impl Config {
         let metrics = file.metrics.listen;
         if metrics.is_some_and(|address| address.ip().is_unspecified()) {
             return Err(places
-                .wrong(&["metrics.listen"], "tells numbers of this server at every address of this machine")
+                .wrong(
+                    &["metrics.listen"],
+                    "tells numbers of this server at every address of this machine",
+                )
                 .expected("one address, of loopback or of the network of those who watch"));
         }
         let own = match (file.tls.certificate, file.tls.key) {

@@ -69,12 +69,7 @@ impl Services {
     }
 
     /// Makes what handlers share.
-    pub(super) fn app(
-        self,
-        settings: &Settings,
-        certificates: Option<Arc<Certificates>>,
-        tracker: TaskTracker,
-    ) -> App {
+    pub(super) fn app(self, settings: &Settings, certificates: Option<Arc<Certificates>>, tracker: TaskTracker) -> App {
         let sending = Arc::new(Sending::new(&settings.limits));
         let (hub, agents) = match self.agents {
             None => (None, None),

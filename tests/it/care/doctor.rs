@@ -39,10 +39,20 @@ fn words(world: &World) -> Vec<String> {
         fs::create_dir_all(units.join("multi-user.target.wants")).unwrap();
         let shipped = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/airlock.service"));
         write(&units.join("airlock.service"), &shipped);
-        std::os::unix::fs::symlink("../airlock.service", units.join("multi-user.target.wants/airlock.service")).unwrap();
+        std::os::unix::fs::symlink(
+            "../airlock.service",
+            units.join("multi-user.target.wants/airlock.service"),
+        )
+        .unwrap();
     }
     let text = |path: &Path| path.to_str().unwrap().to_owned();
-    vec!["doctor".into(), "--config".into(), text(&config), "--units".into(), text(&units)]
+    vec![
+        "doctor".into(),
+        "--config".into(),
+        text(&config),
+        "--units".into(),
+        text(&units),
+    ]
 }
 
 /// Runs it, and sees that not a byte of the state changed.
@@ -59,7 +69,11 @@ fn doctor(world: &World) -> Ended {
 /// The findings of a part.
 fn of(ended: &Ended, part: &str) -> Vec<Value> {
     let findings = ended.result["findings"].as_array().unwrap();
-    findings.iter().filter(|finding| finding["part"] == part).cloned().collect()
+    findings
+        .iter()
+        .filter(|finding| finding["part"] == part)
+        .cloned()
+        .collect()
 }
 
 #[track_caller]
@@ -96,10 +110,26 @@ fn an_appliance_that_is_well_is_said_to_be_well_in_every_part() {
     let world = World::new(1);
     let alone = doctor(&world);
     assert_all_good(&alone, &["server"]);
-    assert!(named("look", "E-OTHER not-served")(&bad(&alone, "server")), "{}", alone.result);
+    assert!(
+        named("look", "E-OTHER not-served")(&bad(&alone, "server")),
+        "{}",
+        alone.result
+    );
     for part in [
-        "permissions", "media", "disk", "databases", "keys", "audit", "trust", "store", "agents", "certificates", "clock",
-        "configuration", "units", "server",
+        "permissions",
+        "media",
+        "disk",
+        "databases",
+        "keys",
+        "audit",
+        "trust",
+        "store",
+        "agents",
+        "certificates",
+        "clock",
+        "configuration",
+        "units",
+        "server",
     ] {
         assert!(!of(&alone, part).is_empty(), "{part}");
     }
@@ -121,7 +151,10 @@ fn what_is_damaged_is_told_part_by_part_and_nothing_is_touched() {
     let bytes = read(&blob);
     fs::remove_file(&blob).unwrap();
     let ended = doctor(&world);
-    assert_eq!((ended.code, ended.refusal.as_ref().map(|it| it.1.as_str())), (Some(27), Some("doctor")));
+    assert_eq!(
+        (ended.code, ended.refusal.as_ref().map(|it| it.1.as_str())),
+        (Some(27), Some("doctor"))
+    );
     let found = bad(&ended, "store");
     assert!(named("broken", "E-STATE content-damaged")(&found), "{found:?}");
     assert!(found.2.contains("airlock import FILE"), "{found:?}");
@@ -200,7 +233,10 @@ fn modes_are_put_right_as_the_findings_say() {
         mode(path, wrong);
         let found = bad(&doctor(&world), part);
         assert!(named("broken", error)(&found), "{found:?}");
-        assert!(found.2.contains("chmod") && found.2.contains(path.to_str().unwrap()), "{found:?}");
+        assert!(
+            found.2.contains("chmod") && found.2.contains(path.to_str().unwrap()),
+            "{found:?}"
+        );
         mode(path, right);
         assert_all_good(&doctor(&world), &["server"]);
     }
@@ -247,7 +283,11 @@ fn the_configuration_is_judged_as_config_check_judges_it() {
     write(&config, b"");
     let ended = doctor(&world);
     assert_eq!(ended.code, Some(0));
-    assert!(named("look", "E-USAGE config")(&bad(&ended, "configuration")), "{}", ended.result);
+    assert!(
+        named("look", "E-USAGE config")(&bad(&ended, "configuration")),
+        "{}",
+        ended.result
+    );
 }
 
 /// Something that was written ahead of the clock; by the log itself, whose seal holds.

@@ -31,7 +31,10 @@ fn of(state: &Path, now: Timestamp, part: &str) -> Finding {
 
 #[track_caller]
 fn assert_told(finding: &Finding, verdict: Verdict, code: &str, part: &str) {
-    let (found, remedy) = (finding.error.map(|(_, code)| code), finding.remedy.clone().unwrap_or_default());
+    let (found, remedy) = (
+        finding.error.map(|(_, code)| code),
+        finding.remedy.clone().unwrap_or_default(),
+    );
     assert_eq!((finding.verdict, found), (verdict, Some(code)), "{finding:?}");
     assert!(remedy.contains(part), "{finding:?}");
 }
@@ -46,9 +49,21 @@ fn a_root_that_ends_is_replaced_by_the_next_bundle() {
     let (before, after) = (ends.plus_seconds(-10 * DAY), ends.plus_seconds(DAY));
     let long_before = ends.plus_seconds(-100 * DAY);
     assert_eq!(of(&instance.state(), long_before, "trust").verdict, Verdict::Good);
-    assert_told(&of(&instance.state(), before, "trust"), Verdict::Look, "root", "next bundle");
-    assert_told(&of(&instance.state(), after, "trust"), Verdict::Broken, "root", "next bundle");
-    instance.vendor.rotate(|root| root.expires = ends.plus_seconds(365 * DAY));
+    assert_told(
+        &of(&instance.state(), before, "trust"),
+        Verdict::Look,
+        "root",
+        "next bundle",
+    );
+    assert_told(
+        &of(&instance.state(), after, "trust"),
+        Verdict::Broken,
+        "root",
+        "next bundle",
+    );
+    instance
+        .vendor
+        .rotate(|root| root.expires = ends.plus_seconds(365 * DAY));
     let next = instance.vendor.bundle(2, &[noise(100, 2)], SMALL_CHUNKS);
     instance.import(&next, false).unwrap();
     for now in [before, after] {
@@ -62,15 +77,30 @@ fn a_wrong_clock_and_an_old_authority_are_put_right() {
     let instance = InProcessAppliance::new();
     let state = instance.state();
     let now = instance.clock.now();
-    assert_told(&of(&state, Timestamp::EPOCH, "clock"), Verdict::Broken, "clock", "set the clock");
-    assert_told(&of(&state, now.plus_seconds(-3600), "clock"), Verdict::Look, "clock", "set the clock");
+    assert_told(
+        &of(&state, Timestamp::EPOCH, "clock"),
+        Verdict::Broken,
+        "clock",
+        "set the clock",
+    );
+    assert_told(
+        &of(&state, now.plus_seconds(-3600), "clock"),
+        Verdict::Look,
+        "clock",
+        "set the clock",
+    );
     assert_eq!(of(&state, now, "clock").verdict, Verdict::Good);
 
     Authority::open(&instance.appliance()).unwrap();
     let late = now.plus_seconds(20 * 365 * DAY);
     assert_eq!(of(&state, now, "certificates").verdict, Verdict::Good);
     let told = of(&state, late, "certificates");
-    assert_told(&told, Verdict::Look, "authority", "remove identity/ca.pem and identity/ca.key, start it again");
+    assert_told(
+        &told,
+        Verdict::Look,
+        "authority",
+        "remove identity/ca.pem and identity/ca.key, start it again",
+    );
     for name in ["identity/ca.pem", "identity/ca.key"] {
         std::fs::remove_file(state.join(name)).unwrap();
     }
@@ -84,14 +114,24 @@ fn silent_agents_are_heard_again() {
     let instance = InProcessAppliance::new();
     instance.release(1, 1, "a");
     let (state, now) = (instance.state(), instance.clock.now());
-    assert_told(&of(&state, now, "agents"), Verdict::Look, "silent", "airlock target connect TARGET");
+    assert_told(
+        &of(&state, now, "agents"),
+        Verdict::Look,
+        "silent",
+        "airlock target connect TARGET",
+    );
     let serving = Serving::start(instance, Settings::default());
     let token = serving.token("edge-0");
     assert_eq!(serving.agent(&token, "GET", "resources", "").status, 200);
     let instance = serving.stop();
     assert_eq!(of(&instance.state(), now, "agents").verdict, Verdict::Good);
     let later = now.plus_seconds(3600);
-    assert_told(&of(&instance.state(), later, "agents"), Verdict::Look, "silent", "the agent's own log");
+    assert_told(
+        &of(&instance.state(), later, "agents"),
+        Verdict::Look,
+        "silent",
+        "the agent's own log",
+    );
 }
 
 /// The same disk with room again, writable again, and the folder on another one.
@@ -114,13 +154,23 @@ fn disks_are_put_right_as_the_findings_say() {
     };
     assert_eq!(of(&state, now, "media").verdict, Verdict::Good);
     mount("ro");
-    assert_told(&of(&state, now, "media"), Verdict::Broken, "read-only", "mount it for writing");
+    assert_told(
+        &of(&state, now, "media"),
+        Verdict::Broken,
+        "read-only",
+        "mount it for writing",
+    );
     mount("rw");
     assert_eq!(of(&state, now, "media").verdict, Verdict::Good);
     let memory = Disk::mount("tmpfs").unwrap();
     let moved = memory.path().join("state");
     copy_disk(&state, &moved);
-    assert_told(&of(&moved, now, "media"), Verdict::Look, "file-system", "point --state at it there");
+    assert_told(
+        &of(&moved, now, "media"),
+        Verdict::Look,
+        "file-system",
+        "point --state at it there",
+    );
     assert_eq!(of(&state, now, "media").verdict, Verdict::Good);
 }
 
@@ -157,8 +207,16 @@ fn a_certificate_that_ends_is_renewed_in_its_files() {
     };
     put(20);
     let told = doctor();
-    assert_eq!((&told["verdict"], &told["error"]), (&"look".into(), &"E-EXPIRED certificate".into()));
-    assert!(told["remedy"].as_str().unwrap().contains("into the files that [tls] names"));
+    assert_eq!(
+        (&told["verdict"], &told["error"]),
+        (&"look".into(), &"E-EXPIRED certificate".into())
+    );
+    assert!(
+        told["remedy"]
+            .as_str()
+            .unwrap()
+            .contains("into the files that [tls] names")
+    );
     put(300);
     assert_eq!(doctor()["verdict"], "good");
 }

@@ -34,7 +34,10 @@ fn serving() -> (Serving, SocketAddr) {
 fn page(address: SocketAddr) -> BTreeMap<String, i64> {
     let reply = get(address, "/metrics");
     assert_eq!(reply.status, 200);
-    assert_eq!(reply.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(
+        reply.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
     let text = String::from_utf8(reply.body).unwrap();
     let (mut numbers, mut told) = (BTreeMap::new(), BTreeSet::new());
     for line in text.lines() {
@@ -42,8 +45,14 @@ fn page(address: SocketAddr) -> BTreeMap<String, i64> {
             assert!(told.insert(kind.split(' ').next().unwrap().to_owned()), "{kind} twice");
         } else if !line.starts_with('#') {
             let (name, value) = line.rsplit_once(' ').unwrap();
-            assert!(told.contains(name.split('{').next().unwrap()), "{line} comes before its kind");
-            assert!(numbers.insert(name.to_owned(), value.parse().unwrap()).is_none(), "{line} twice");
+            assert!(
+                told.contains(name.split('{').next().unwrap()),
+                "{line} comes before its kind"
+            );
+            assert!(
+                numbers.insert(name.to_owned(), value.parse().unwrap()).is_none(),
+                "{line} twice"
+            );
         }
     }
     numbers
@@ -53,7 +62,8 @@ fn page(address: SocketAddr) -> BTreeMap<String, i64> {
 fn what_is_asked_and_answered_is_counted() {
     let (serving, address) = serving();
     let before = page(address);
-    let number = |page: &BTreeMap<String, i64>, name: &str| *page.get(name).unwrap_or_else(|| panic!("{name}: {page:#?}"));
+    let number =
+        |page: &BTreeMap<String, i64>, name: &str| *page.get(name).unwrap_or_else(|| panic!("{name}: {page:#?}"));
     for (name, expected) in [
         ("airlock_releases_live", 1),
         ("airlock_releases_waiting", 0),
@@ -86,13 +96,20 @@ fn what_is_asked_and_answered_is_counted() {
     let grown = |name: &str| number(&after, name) - number(&before, name);
     assert_eq!(grown("airlock_pulls_total{kind=\"manifest\"}"), good);
     assert_eq!(grown("airlock_answers_total{route=\"registry\",class=\"2xx\"}"), good);
-    assert_eq!(grown("airlock_answers_total{route=\"registry\",class=\"4xx\"}"), 2 - good);
+    assert_eq!(
+        grown("airlock_answers_total{route=\"registry\",class=\"4xx\"}"),
+        2 - good
+    );
     assert_eq!(grown("airlock_answers_total{route=\"agents\",class=\"4xx\"}"), 1);
     assert_eq!(grown("airlock_logins_refused_total"), 1);
     assert_eq!(grown("airlock_targets{state=\"heard\"}"), 1);
     assert!(grown("airlock_body_bytes_total") >= i64::try_from(manifest.body.len()).unwrap());
     // Nothing that a client made is a label.
-    assert!(after.keys().all(|name| !name.contains("none") && !name.contains(&target_id("edge-0").to_string())));
+    assert!(
+        after
+            .keys()
+            .all(|name| !name.contains("none") && !name.contains(&target_id("edge-0").to_string()))
+    );
 }
 
 /// Nothing else is answered there, and not under the name of somebody else; and elsewhere there are no numbers.
@@ -102,7 +119,11 @@ fn the_page_is_at_its_own_address_alone() {
     assert_eq!(get(address, "/v2/").status, 404);
     assert_eq!(get(address, "/readyz").status, 404);
     assert_eq!(request(address, "POST", "/metrics", &[]).status, 405);
-    let foreign = crate::support::client::raw(address, b"GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", false);
+    let foreign = crate::support::client::raw(
+        address,
+        b"GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+        false,
+    );
     assert_eq!(foreign.unwrap().status, 421);
     assert_eq!(get(address, "/metrics").status, 200);
     assert_eq!(get(serving.address, "/metrics").status, 404);
@@ -140,23 +161,34 @@ fn every_number_of_alerts_and_boards_is_told() {
     let text = String::from_utf8(get(address, "/metrics").body).unwrap();
     let explained = names(&text);
     // What there is only once something went wrong, or was reported.
-    let rare = ["airlock_panics_total", "airlock_status_missing_records", "airlock_status_held_bytes"];
+    let rare = [
+        "airlock_panics_total",
+        "airlock_status_missing_records",
+        "airlock_status_held_bytes",
+    ];
     for file in ["alerts.yaml", "grafana.json"] {
         let used = names(&observability(file));
         assert!(used.len() > 10, "{file}");
         for name in used {
-            assert!(explained.contains(&name) || rare.contains(&name.as_str()), "{file} names {name}");
+            assert!(
+                explained.contains(&name) || rare.contains(&name.as_str()),
+                "{file} names {name}"
+            );
         }
     }
     // Values of labels that rules ask for, too.
     let rules = observability("alerts.yaml");
     for part in rules.split("airlock_").skip(1) {
-        let Some((name, rest)) = part.split_once('{') else { continue };
+        let Some((name, rest)) = part.split_once('{') else {
+            continue;
+        };
         if !name.bytes().all(|c| c.is_ascii_lowercase() || c == b'_') {
             continue;
         }
         let label = rest.split('}').next().unwrap();
-        let told = text.lines().any(|line| line.starts_with(&format!("airlock_{name}{{")) && line.contains(label));
+        let told = text
+            .lines()
+            .any(|line| line.starts_with(&format!("airlock_{name}{{")) && line.contains(label));
         assert!(told, "airlock_{name}{{{label}}}");
     }
     serde_json::from_str::<serde_json::Value>(&observability("grafana.json")).unwrap();

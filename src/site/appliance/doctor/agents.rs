@@ -35,12 +35,19 @@ pub(super) fn look(site: &Reader, reports: Option<&Reader>, now: Timestamp) -> R
     }
     let count = wanted.len() as u64;
     if silent.is_empty() && never.is_empty() {
-        return Ok(Finding::good("agents", format!("the agents of {} report", counted(count, "target"))));
+        return Ok(Finding::good(
+            "agents",
+            format!("the agents of {} report", counted(count, "target")),
+        ));
     }
     let part = |names: &[String]| {
         let shown: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
         let more = names.len().saturating_sub(NAMED);
-        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let rest = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
         format!("{}{rest}", shown.join(", "))
     };
     let mut parts = Vec::new();

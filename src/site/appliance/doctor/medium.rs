@@ -10,14 +10,30 @@ use crate::domain::{Class, Error, Result};
 
 /// File systems that a state folder does not stand well on: magic number, name, what is wrong with it.
 const UNFIT: [(u32, &str, &str); 8] = [
-    (0x0102_1994, "tmpfs", "what is written there is gone when the machine stops"),
-    (0x8584_58f6, "ramfs", "what is written there is gone when the machine stops"),
+    (
+        0x0102_1994,
+        "tmpfs",
+        "what is written there is gone when the machine stops",
+    ),
+    (
+        0x8584_58f6,
+        "ramfs",
+        "what is written there is gone when the machine stops",
+    ),
     (0x6969, "NFS", "locks and durable writes are another machine's"),
     (0xff53_4d42, "CIFS", "locks and durable writes are another machine's"),
     (0xfe53_4d42, "SMB", "locks and durable writes are another machine's"),
     (0x0102_1997, "9p", "locks and durable writes are another machine's"),
-    (0x4d44, "FAT", "it knows neither owners nor modes, and tears when the power fails"),
-    (0x2011_bab0, "exFAT", "it knows neither owners nor modes, and tears when the power fails"),
+    (
+        0x4d44,
+        "FAT",
+        "it knows neither owners nor modes, and tears when the power fails",
+    ),
+    (
+        0x2011_bab0,
+        "exFAT",
+        "it knows neither owners nor modes, and tears when the power fails",
+    ),
 ];
 /// With less than this nothing is imported, and statuses are in danger.
 const BYTES_LAST: u64 = 256 << 20;
@@ -60,13 +76,16 @@ fn file_system(folder: &Path) -> Result<Finding> {
             .remedy("end airlock serve, move the state folder to a disk of this machine (ext4, XFS, Btrfs), and point --state at it there");
             Finding::look("media", &error)
         }
-        None => Finding::good("media", format!("{place} stands on a file system that keeps what was written")),
+        None => Finding::good(
+            "media",
+            format!("{place} stands on a file system that keeps what was written"),
+        ),
     })
 }
 
 fn room(folder: &Path) -> Result<Finding> {
-    let stat = rustix::fs::statvfs(folder)
-        .map_err(|error| Error::io("ask for the free space of", folder, error.into()))?;
+    let stat =
+        rustix::fs::statvfs(folder).map_err(|error| Error::io("ask for the free space of", folder, error.into()))?;
     let full = |found: String| {
         Error::new(Class::Space, "low", found)
             .remedy("make room: `airlock disk` says who uses what, `airlock gc --dry-run` what can go")

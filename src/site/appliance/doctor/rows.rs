@@ -31,12 +31,17 @@ pub(super) fn look(folder: &Path, now: Timestamp) -> Vec<Finding> {
         },
     ];
     let reports = reports.ok().flatten();
-    let mut newest = reports.as_ref().and_then(|reports| reports.read(status::newest_time).ok().flatten());
+    let mut newest = reports
+        .as_ref()
+        .and_then(|reports| reports.read(status::newest_time).ok().flatten());
     if let Ok(site) = &site {
         found.extend(keys(folder, site));
         let log = site.read(audit_log::seals);
         found.push(verdict("audit", &log, |log| {
-            format!("{} of the log hold, and so does what leaves of it", counted(log.rows, "row"))
+            format!(
+                "{} of the log hold, and so does what leaves of it",
+                counted(log.rows, "row")
+            )
         }));
         found.extend(of_trust(folder, site, now));
         found.extend(content(folder, site));
@@ -123,7 +128,10 @@ fn of_trust(folder: &Path, site: &Reader, now: Timestamp) -> Vec<Finding> {
         found.push(judged.unwrap_or_else(|error| Finding::broken("trust", &error)));
     }
     if found.is_empty() {
-        found.push(Finding::good("trust", "no vendor is pinned: nothing can be imported yet"));
+        found.push(Finding::good(
+            "trust",
+            "no vendor is pinned: nothing can be imported yet",
+        ));
     }
     found
 }
@@ -134,15 +142,23 @@ fn root(chain: &Chain, now: Timestamp) -> Finding {
     let days = root.expires.unix().saturating_sub(now.unix()).div_euclid(DAY);
     let name = format!("root {} of {:?}", root.version, root.vendor);
     let ends = |what: String| {
-        Error::new(Class::Expired, "root", what)
-            .remedy("ask the vendor for its next bundle, which brings a newer root; what is live here goes on being served")
+        Error::new(Class::Expired, "root", what).remedy(
+            "ask the vendor for its next bundle, which brings a newer root; what is live here goes on being served",
+        )
     };
     if root.expires <= now {
-        let error = ends(format!("{name} expired at {}: no bundle under it is imported", root.expires));
+        let error = ends(format!(
+            "{name} expired at {}: no bundle under it is imported",
+            root.expires
+        ));
         return Finding::broken("trust", &error);
     }
     if root.expires < now.plus_seconds(SOON) {
-        let error = ends(format!("{name} expires at {}, in {}", root.expires, counted(days.unsigned_abs(), "day")));
+        let error = ends(format!(
+            "{name} expires at {}, in {}",
+            root.expires,
+            counted(days.unsigned_abs(), "day")
+        ));
         return Finding::look("trust", &error);
     }
     Finding::good("trust", format!("{name} is good until {}", root.expires))
@@ -162,7 +178,10 @@ fn content(folder: &Path, site: &Reader) -> Vec<Finding> {
         let releases = site.read(release::list).map_or(0, |list| list.len() as u64);
         return vec![Finding::good(
             "store",
-            format!("everything of {} is there, and damage that was met is mended", counted(releases, "release")),
+            format!(
+                "everything of {} is there, and damage that was met is mended",
+                counted(releases, "release")
+            ),
         )];
     }
     damage
@@ -187,10 +206,14 @@ fn content(folder: &Path, site: &Reader) -> Vec<Finding> {
 /// The appliance's own authority.
 fn certificate(folder: &Path, now: Timestamp) -> Finding {
     match authority::examine(folder) {
-        Ok(None) => Finding::good("certificates", "the appliance's authority is made when HTTPS first needs it"),
-        Ok(Some(until)) if until > now.plus_seconds(SOON) => {
-            Finding::good("certificates", format!("the appliance's authority is good until {until}"))
-        }
+        Ok(None) => Finding::good(
+            "certificates",
+            "the appliance's authority is made when HTTPS first needs it",
+        ),
+        Ok(Some(until)) if until > now.plus_seconds(SOON) => Finding::good(
+            "certificates",
+            format!("the appliance's authority is good until {until}"),
+        ),
         Ok(Some(until)) => {
             let error = Error::new(
                 Class::Expired,
@@ -226,10 +249,15 @@ fn clock(now: Timestamp, newest: Option<Timestamp>) -> Finding {
     }
     match newest.filter(|newest| now.plus_seconds(TOLERANCE) < *newest) {
         Some(newest) => {
-            let error = wrong(format!("the clock says {now}, and something here was written at {newest}"));
+            let error = wrong(format!(
+                "the clock says {now}, and something here was written at {newest}"
+            ));
             Finding::look("clock", &error)
         }
-        None => Finding::good("clock", format!("the clock says {now}, after everything that was written here")),
+        None => Finding::good(
+            "clock",
+            format!("the clock says {now}, after everything that was written here"),
+        ),
     }
 }
 

@@ -28,7 +28,11 @@ pub(in crate::http) struct Counters {
 }
 
 /// Counts an answer.
-pub(in crate::http) async fn count(State(counters): State<Arc<Counters>>, request: Request, next: Next) -> Response<Body> {
+pub(in crate::http) async fn count(
+    State(counters): State<Arc<Counters>>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
     let path = request.uri().path();
     let (route, is_get) = (route(path), *request.method() == Method::GET);
     let (pull, is_login) = (pull(path), Endpoint::of_path(path) == Some(Endpoint::Login));
@@ -38,7 +42,12 @@ pub(in crate::http) async fn count(State(counters): State<Arc<Counters>>, reques
     if let Some(pull) = pull.filter(|_| is_get && status.is_success()) {
         add(counters.pulls.get(pull), 1);
     }
-    if is_login && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
+    if is_login
+        && matches!(
+            status,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+        )
+    {
         add(Some(&counters.logins_refused), 1);
     }
     response
@@ -59,7 +68,11 @@ impl Counters {
     pub(super) fn tell(&self, numbers: &mut Numbers) {
         for (route, classes) in ROUTES.iter().zip(&self.answers) {
             for (class, count) in CLASSES.iter().zip(classes) {
-                numbers.add_with("airlock_answers_total", &[("route", *route), ("class", *class)], read(count));
+                numbers.add_with(
+                    "airlock_answers_total",
+                    &[("route", *route), ("class", *class)],
+                    read(count),
+                );
             }
         }
         for (pull, count) in PULLS.iter().zip(&self.pulls) {
@@ -125,7 +138,11 @@ mod tests {
             ("/readyz/x", "other", None),
             ("/", "other", None),
         ] {
-            assert_eq!((ROUTES[route(path)], pull(path).map(|at| PULLS[at])), (name, pulled), "{path}");
+            assert_eq!(
+                (ROUTES[route(path)], pull(path).map(|at| PULLS[at])),
+                (name, pulled),
+                "{path}"
+            );
         }
     }
 

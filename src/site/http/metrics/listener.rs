@@ -56,7 +56,9 @@ impl Listener {
     /// Answers until the server stops.
     pub(in crate::http) async fn run(self, listener: TcpListener) {
         loop {
-            let Ok(room) = self.room.clone().acquire_owned().await else { return };
+            let Ok(room) = self.room.clone().acquire_owned().await else {
+                return;
+            };
             let accepted = tokio::select! {
                 () = self.stopping.cancelled() => return,
                 accepted = listener.accept() => accepted,
@@ -67,7 +69,9 @@ impl Listener {
                     tokio::spawn(async move {
                         let _room = room;
                         // What was caught was counted, and the page tells it.
-                        caught_future("metrics", tokio::time::timeout(PATIENCE, served)).await.ok();
+                        caught_future("metrics", tokio::time::timeout(PATIENCE, served))
+                            .await
+                            .ok();
                     });
                 }
                 Err(error) => {
@@ -105,7 +109,10 @@ impl Listener {
         // A page in a browser of this machine is no Prometheus, under whatever name it came here.
         let local = local.map(|address| address.ip());
         if self.hosts.check(request.uri(), request.headers(), local).is_err() {
-            return Some(said(StatusCode::MISDIRECTED_REQUEST, "this is no name of the appliance\n"));
+            return Some(said(
+                StatusCode::MISDIRECTED_REQUEST,
+                "this is no name of the appliance\n",
+            ));
         }
         if request.uri().path() != "/metrics" {
             return Some(said(StatusCode::NOT_FOUND, "numbers are at /metrics\n"));

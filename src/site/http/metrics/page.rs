@@ -136,7 +136,11 @@ impl Page {
             numbers.add_with("airlock_audit_rows_total", &[("action", action.as_str())], *count);
         }
         let of = |action: &str| log.rows.get(action).copied().unwrap_or(0);
-        for (result, action) in [("imported", "import"), ("again", "import-already"), ("refused", "refuse")] {
+        for (result, action) in [
+            ("imported", "import"),
+            ("again", "import-already"),
+            ("refused", "refuse"),
+        ] {
             numbers.add_with("airlock_imports_total", &[("result", result)], of(action));
         }
         numbers.add("airlock_clock_steps_total", of("clock"));
@@ -155,7 +159,11 @@ impl Page {
             match chain {
                 Ok(chain) => {
                     let until = chain.newest().expires.unix();
-                    numbers.add_with("airlock_root_end_timestamp_seconds", &[("domain", domain.as_str())], until);
+                    numbers.add_with(
+                        "airlock_root_end_timestamp_seconds",
+                        &[("domain", domain.as_str())],
+                        until,
+                    );
                 }
                 Err(error) => damaged = Some(error),
             }

@@ -34,7 +34,9 @@ impl Numbers {
     pub(super) fn page(&self) -> String {
         let mut page = String::new();
         for family in FAMILIES {
-            let Some(samples) = self.0.get(family.name) else { continue };
+            let Some(samples) = self.0.get(family.name) else {
+                continue;
+            };
             let kind = match family.kind {
                 Kind::Counter => "counter",
                 Kind::Gauge => "gauge",
@@ -96,7 +98,11 @@ mod tests {
         let mut numbers = Numbers::default();
         numbers.add_with("airlock_panics_total", &[("part", "a\"b\\c\n")], 2_u64);
         numbers.add("airlock_connections", 7_usize);
-        numbers.add_with("airlock_answers_total", &[("route", "registry"), ("class", "2xx")], u64::MAX);
+        numbers.add_with(
+            "airlock_answers_total",
+            &[("route", "registry"), ("class", "2xx")],
+            u64::MAX,
+        );
         let page = numbers.page();
         let lines: Vec<&str> = page.lines().filter(|line| !line.starts_with("# HELP")).collect();
         assert_eq!(

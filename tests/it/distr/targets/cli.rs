@@ -258,7 +258,11 @@ fn what_can_reach_nobody_is_said_before_a_secret_is_spent() {
     let folder = crate::support::appliance::scratch();
     for (name, text, warned) in [
         ("loopback", "", Some("leads every other machine to itself")),
-        ("plain", "[agents]\naddress = \"airlock.plant.example:5000\"\n", Some("without TLS")),
+        (
+            "plain",
+            "[agents]\naddress = \"airlock.plant.example:5000\"\n",
+            Some("without TLS"),
+        ),
         (
             "tls",
             "[tls]\nlisten = [\"127.0.0.1:0\"]\nnames = [\"airlock.plant.example\"]\n",
@@ -287,6 +291,10 @@ fn what_can_reach_nobody_is_said_before_a_secret_is_spent() {
             "",
         );
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(warned.is_some(), said.contains("warning: what is printed"), "{name}: {said}");
+        assert_eq!(
+            warned.is_some(),
+            said.contains("warning: what is printed"),
+            "{name}: {said}"
+        );
     }
 }
