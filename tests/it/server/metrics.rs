@@ -7,7 +7,7 @@ use std::path::Path;
 use airlock::http::Settings;
 
 use crate::support::agents::{Serving, credentials};
-use crate::support::appliance::read;
+use crate::support::appliance::{read, wait_for};
 use crate::support::bundles::REPOSITORY;
 use crate::support::client::{get, request};
 use crate::support::desired::target_id;
@@ -92,6 +92,8 @@ fn what_is_asked_and_answered_is_counted() {
     assert_eq!(serving.login(&target_id("edge-0"), "wrong").status, 401);
     let token = serving.token("edge-0");
     serving.agent(&token, "GET", "resources", "");
+    // What an agent's call was is written down together with others.
+    wait_for("the contact", || page(address).get("airlock_targets{state=\"heard\"}") == Some(&1));
     let after = page(address);
     let grown = |name: &str| number(&after, name) - number(&before, name);
     assert_eq!(grown("airlock_pulls_total{kind=\"manifest\"}"), good);
