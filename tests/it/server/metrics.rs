@@ -93,7 +93,9 @@ fn what_is_asked_and_answered_is_counted() {
     let token = serving.token("edge-0");
     serving.agent(&token, "GET", "resources", "");
     // What an agent's call was is written down together with others.
-    wait_for("the contact", || page(address).get("airlock_targets{state=\"heard\"}") == Some(&1));
+    wait_for("the contact", || {
+        page(address).get("airlock_targets{state=\"heard\"}") == Some(&1)
+    });
     let after = page(address);
     let grown = |name: &str| number(&after, name) - number(&before, name);
     assert_eq!(grown("airlock_pulls_total{kind=\"manifest\"}"), good);
