@@ -459,6 +459,10 @@ mod tests {
                 "[export]\noutbox_mib = 63",
                 "line 2, column 14: leaves no room for a package",
             ),
+            (
+                "[metrics]\nlisten = \"0.0.0.0:9105\"",
+                "line 2, column 10: tells numbers of this server",
+            ),
             ("[limits]\nconnections = 0", "nothing to serve with"),
             ("[limits]\nconnections = 1000001", "limits that limit nothing"),
             (
