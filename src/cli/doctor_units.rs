@@ -75,7 +75,7 @@ fn service(folders: &[PathBuf]) -> Result<Finding> {
     let Some(path) = folders
         .iter()
         .map(|folder| folder.join(name))
-        .find(|path| path.exists())
+        .find(|path| path.symlink_metadata().is_ok())
     else {
         return Err(Error::new(
             Class::Other,
@@ -89,7 +89,7 @@ fn service(folders: &[PathBuf]) -> Result<Finding> {
         if let Some(path) = folders
             .iter()
             .map(|folder| folder.join(name))
-            .find(|path| path.exists())
+            .find(|path| path.symlink_metadata().is_ok())
         {
             check_shipped(&path, shipped)?;
         }

@@ -204,7 +204,7 @@ impl Bound {
                 authority,
                 log: Mutex::default(),
             };
-            let answering = metrics::Listener::new(page, hosts, stopping.clone());
+            let answering = metrics::Listener::new(page, hosts, tracker.clone(), stopping.clone());
             tracker.spawn_on(answering.run(listener), runtime.handle());
         }
         if let Some(certificates) = certificates {

@@ -102,7 +102,8 @@ fn room(folder: &Path) -> Result<Finding> {
     if percent < PERCENT {
         return Ok(Finding::look("disk", &full(format!("only {text}"))));
     }
-    if !folder.join(RESERVE).exists() {
+    let reserve = folder.join(RESERVE);
+    if !reserve.try_exists().map_err(|e| Error::io("look for", &reserve, e))? {
         let error = full("the reserve that a full disk records its refusals with was given up".to_owned());
         return Ok(Finding::look("disk", &error));
     }

@@ -97,8 +97,7 @@ fn read(counter: &AtomicU64) -> u64 {
 fn route(path: &str) -> usize {
     let of = |prefix: &str| path.starts_with(prefix);
     match path {
-        "/v2" => 0,
-        _ if of("/v2/") => 0,
+        _ if path == "/v2" || of("/v2/") => 0,
         _ if of("/charts/") => 1,
         _ if of("/files/") => 2,
         _ if of(API_PREFIX) => 3,

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::page::Page;
 use crate::http::hosts::Hosts;
@@ -38,17 +39,19 @@ pub(in crate::http) struct Listener {
     /// The page is made once at a time.
     turn: Arc<Mutex<()>>,
     room: Arc<Semaphore>,
+    tracker: TaskTracker,
     stopping: CancellationToken,
 }
 
 impl Listener {
     /// Answers with a page, under the names of the appliance.
-    pub(in crate::http) fn new(page: Page, hosts: Hosts, stopping: CancellationToken) -> Self {
+    pub(in crate::http) fn new(page: Page, hosts: Hosts, tracker: TaskTracker, stopping: CancellationToken) -> Self {
         Self {
             page: Arc::new(page),
             hosts: Arc::new(hosts),
             turn: Arc::new(Mutex::new(())),
             room: Arc::new(Semaphore::new(CONNECTIONS)),
+            tracker,
             stopping,
         }
     }
@@ -56,9 +59,11 @@ impl Listener {
     /// Answers until the server stops.
     pub(in crate::http) async fn run(self, listener: TcpListener) {
         loop {
-            let Ok(room) = self.room.clone().acquire_owned().await else {
-                return;
+            let room = tokio::select! {
+                () = self.stopping.cancelled() => return,
+                room = self.room.clone().acquire_owned() => room,
             };
+            let Ok(room) = room else { return };
             let accepted = tokio::select! {
                 () = self.stopping.cancelled() => return,
                 accepted = listener.accept() => accepted,
@@ -66,7 +71,7 @@ impl Listener {
             match accepted {
                 Ok((socket, _)) => {
                     let served = self.clone().serve(socket);
-                    tokio::spawn(async move {
+                    self.tracker.spawn(async move {
                         let _room = room;
                         // What was caught was counted, and the page tells it.
                         caught_future("metrics", tokio::time::timeout(PATIENCE, served))
