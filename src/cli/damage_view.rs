@@ -1,5 +1,7 @@
 //! Damage of releases, as people read it.
 
+use serde_json::json;
+
 use super::scope_names::ScopeNames;
 use super::ui::escape;
 use crate::appliance::{Appliance, ReleaseDamage};
@@ -24,6 +26,21 @@ impl DamageView {
     /// Returns the lines about every release that is not whole; nothing when all are.
     pub(super) fn lines(&self, names: &ScopeNames) -> String {
         self.0.iter().map(|damage| line(damage, names)).collect()
+    }
+
+    /// Whether stored content is damaged, which a repair file mends.
+    pub(super) fn is_of_content(&self) -> bool {
+        self.0.iter().any(|damage| damage.count() > 0)
+    }
+
+    /// Returns what leaves for whoever makes a repair file: digests alone, for several vendors may read it. Nothing when all are whole.
+    pub(super) fn to_report(&self) -> Option<serde_json::Value> {
+        let damage = self.0.iter().map(|damage| {
+            json!({
+                "content": damage.content, "head": damage.release.head, "signed_head": damage.head.is_some(),
+            })
+        });
+        (!self.0.is_empty()).then(|| json!({"damage": damage.collect::<Vec<_>>()}))
     }
 
     /// Returns it all for machines.

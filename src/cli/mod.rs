@@ -25,6 +25,8 @@ mod bundle_opening;
 #[cfg(feature = "vendor")]
 mod bundle_plan;
 #[cfg(feature = "vendor")]
+mod bundle_repair;
+#[cfg(feature = "vendor")]
 mod bundle_sign;
 mod bundle_verifying;
 mod completion;

@@ -118,7 +118,7 @@ pub(crate) fn read_chosen<B: PayloadBlob>(
 }
 
 /// Passes over the chunks between the last one that was read and the next; what lies in volumes that are not at hand is not missed.
-fn pass_to(source: &mut Source, chunks: &[Chunk], behind: u64, next: u64) -> Result<()> {
+pub(super) fn pass_to(source: &mut Source, chunks: &[Chunk], behind: u64, next: u64) -> Result<()> {
     let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let between = chunks.get(place(behind)..place(next.saturating_sub(1)));
     let first = behind.saturating_add(1);

@@ -1,5 +1,6 @@
 //! Entry 00: which kind of file this is, in which version, and which chunks its volume holds.
 
+use super::chunk_ranges::ChunkRanges;
 use super::kind::Kind;
 use super::volumes::chunks_of;
 use crate::domain::{Class, Error, Result};
@@ -14,6 +15,22 @@ pub(crate) fn volume_lines(kind: &Kind, volumes: &[u64], volume: usize) -> Strin
     let (first, last) = chunks_of(volumes, volume);
     let count = volumes.len();
     format!("{} 1\nvolume {volume}/{count} chunks {first}-{last}\n", kind.word)
+}
+
+/// Begins the second line of a repair file.
+const REPAIR: &str = "repair chunks ";
+
+/// Returns the text of entry 00 for a file that holds these chunks alone.
+pub(crate) fn repair_lines(kind: &Kind, chunks: &ChunkRanges) -> String {
+    format!("{} 1\n{REPAIR}{chunks}\n", kind.word)
+}
+
+/// Returns what the second line of an entry 00 says where it is that of a repair file: the chunks, or nothing where it names none as a
+/// writer does. As with volumes, it may be believed once the head is verified.
+pub(crate) fn claimed_repair(text: &[u8]) -> Option<Option<ChunkRanges>> {
+    let mut lines = std::str::from_utf8(text).ok()?.lines();
+    let chunks = lines.nth(1)?.strip_prefix(REPAIR)?;
+    Some(ChunkRanges::parse(chunks).filter(|_| lines.next().is_none()))
 }
 
 /// Returns which volume of how many an entry 00 says that it is: what may be believed once the head is verified.
@@ -50,23 +67,28 @@ pub(super) fn check_format(kind: &Kind, text: &[u8]) -> Result<()> {
             kind.maker
         )));
     }
-    let well_formed = lines
-        .strip_prefix(word)
-        .and_then(|rest| rest.strip_prefix(" 1\nvolume "))
-        .is_some_and(|rest| {
+    let second = lines.strip_prefix(word).and_then(|rest| rest.strip_prefix(" 1\n"));
+    let is_line_of = |begin: &str, bytes: &[u8]| {
+        let rest = second.and_then(|line| line.strip_prefix(begin));
+        rest.is_some_and(|rest| {
             rest.ends_with('\n')
                 && rest.matches('\n').count() == 1
                 && rest
                     .bytes()
-                    .all(|byte| byte.is_ascii_digit() || b"/- \nchunks".contains(&byte))
-        });
-    if well_formed {
+                    .all(|byte| byte.is_ascii_digit() || bytes.contains(&byte))
+        })
+    };
+    if is_line_of("volume ", b"/- \nchunks") || (kind.is_repaired && is_line_of(REPAIR, b"-,\n")) {
         Ok(())
     } else {
         Err(Error::new(
             Class::Format,
             "format-lines",
-            "the second format line is not one of a volume",
+            if kind.is_repaired {
+                "the second format line is neither one of a volume nor one of a repair file"
+            } else {
+                "the second format line is not one of a volume"
+            },
         ))
     }
 }

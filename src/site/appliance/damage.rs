@@ -30,6 +30,8 @@ pub struct ReleaseDamage {
     pub documents: u64,
     /// How many of both are index pages.
     pub pages: u64,
+    /// All of it, by digest.
+    pub content: Vec<Digest>,
     /// What is wrong with the signed head that is kept: what was found, and what heals it.
     pub head: Option<(String, String)>,
     /// What to do.
@@ -44,7 +46,7 @@ impl ReleaseDamage {
             "state": release.state.as_str(), "product": release.scope.product, "channel": release.scope.channel,
             "domain": release.scope.domain, "epoch": release.counter.epoch, "sequence": release.counter.sequence,
             "version": release.version, "head": release.head, "missing": self.missing, "damaged": self.damaged,
-            "documents": self.documents, "index_pages": self.pages,
+            "documents": self.documents, "index_pages": self.pages, "content": self.content,
             "signed_head": self.head.as_ref().map(|(found, _)| found), "remedy": self.remedy,
         })
     }
@@ -252,6 +254,7 @@ fn tell(
         damaged: (bad.len() as u64).saturating_sub(missing),
         documents: count(&|digest, _| documents.contains(digest)),
         pages: count(&|digest, _| pages.contains(&digest.0)),
+        content: bad.iter().map(|bad| *bad.digest).collect(),
         remedy: match head.and_then(Error::advice) {
             // The head first: nothing is imported under a root that is not pinned, and nothing into a damaged database.
             Some(advice) if bad.is_empty() || head.is_some_and(|error| error.is(DAMAGED)) => advice.to_owned(),
@@ -276,6 +279,10 @@ pub(super) fn import_again(release: &ReleaseRow) -> String {
         release.counter, release.version, release.scope, release.head
     )
 }
+
+/// What else mends damaged content, where a whole bundle is not carried lightly.
+pub const REPAIR: &str = "a small file with what is damaged alone mends it too: `airlock scrub --report FILE` writes down what that is, \
+                          `airlock bundle repair BUNDLE --report FILE -o FILE` makes it at the vendor, and `airlock import FILE` takes it";
 
 /// Digests of the documents of a release, as far as its kept head can be read.
 fn documents(connection: &Connection, id: ReleaseId) -> Result<HashSet<Digest>> {

@@ -53,7 +53,7 @@ mod status_key;
 
 pub use audit_log::{AuditState, Compared};
 pub use authority::{Authority, Leaf};
-pub use damage::ReleaseDamage;
+pub use damage::{REPAIR, ReleaseDamage};
 pub use hidden::{Hidden, HiddenHost, HiddenTag, Owner};
 pub use import::{Event, Imported, Needed, Options, Outcome, Restored};
 pub use init::{EnrolmentFile, Initialised, NewAppliance, init};

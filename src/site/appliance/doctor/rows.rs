@@ -6,7 +6,8 @@ use super::{Finding, agents};
 use crate::appliance::folder::{DATABASE, STATUS_DATABASE};
 use crate::appliance::keys::Keys;
 use crate::appliance::present::{built, effective_now, floor};
-use crate::appliance::{audit_log, authority, damage, parts, pins};
+use crate::appliance::damage::{self, REPAIR};
+use crate::appliance::{audit_log, authority, parts, pins};
 use crate::crypto::Chain;
 use crate::db::site::{release, trust};
 use crate::db::{Reader, Schema, status};
@@ -189,7 +190,11 @@ fn content(folder: &Path, site: &Reader) -> Vec<Finding> {
         .map(|damage| {
             let release = &damage.release;
             Finding {
-                remedy: Some(damage.remedy.clone()),
+                remedy: Some(if damage.count() > 0 {
+                    format!("{}; {REPAIR}", damage.remedy)
+                } else {
+                    damage.remedy.clone()
+                }),
                 ..Finding::broken(
                     "store",
                     &Error::new(
