@@ -23,7 +23,7 @@ const REPORT_BYTES: u64 = 128 << 20;
 
 /// Make a small file of what a site has lost of a bundle: it mends there what the whole bundle would
 ///
-/// The site says what is damaged (`airlock scrub --report FILE`, or the JSON of scrub or of release list), by digests alone. The file carries
+/// The site says what is damaged (`airlock scrub --report FILE`, or the JSON of scrub), by digests alone. The file carries
 /// the signed head, the index, and every chunk that holds something of it; it needs no key, for nothing in it is new. `airlock import FILE`
 /// takes it where the release is, and nowhere else. What came with an earlier bundle is mended by a file of that one, which the report names.
 #[derive(Debug, Args)]

@@ -43,9 +43,21 @@ impl DamageView {
         (!self.0.is_empty()).then(|| json!({"damage": damage.collect::<Vec<_>>()}))
     }
 
-    /// Returns it all for machines.
+    /// Returns it for machines.
     pub(super) fn to_json(&self) -> serde_json::Value {
         self.0.iter().map(ReleaseDamage::to_json).collect()
+    }
+
+    /// As [`Self::to_json`], with every digest.
+    pub(super) fn to_json_with_content(&self) -> serde_json::Value {
+        let with_content = |damage: &ReleaseDamage| {
+            let mut value = damage.to_json();
+            if let Some(members) = value.as_object_mut() {
+                members.insert("content".into(), json!(damage.content));
+            }
+            value
+        };
+        self.0.iter().map(with_content).collect()
     }
 }
 

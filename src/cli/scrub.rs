@@ -13,7 +13,7 @@ use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::{bytes, escape};
 use crate::appliance::REPAIR;
-use crate::appliance::care::Pace;
+use crate::appliance::care::{Pace, Scrubbed};
 use crate::crypto::canonical;
 use crate::domain::{Result, counted};
 use crate::stream::write_atomically;
@@ -31,6 +31,9 @@ pub(super) struct ScrubArgs {
     /// Begin anew, also where one was stopped
     #[arg(long)]
     restart: bool,
+    /// Hash nothing anew: tell what is missing, and what was met damaged before
+    #[arg(long, conflicts_with_all = ["rate", "restart"])]
+    known: bool,
     /// Write down what is damaged, by digests alone, for `airlock bundle repair` at the vendor; nothing where all is whole
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -51,23 +54,14 @@ pub(super) fn run(args: &ScrubArgs, ui: &mut Ui) -> Result<()> {
         None => config.scrub,
     };
     let appliance = args.state.open_as(&config, ui)?;
-    let mut progress = |done, total| ui.progress("scrub", done, total);
-    let scrubbed = appliance.scrub(pace, args.restart, &mut progress)?;
-    let walk = scrubbed.walk;
+    let scrubbed = if args.known {
+        None
+    } else {
+        let mut progress = |done, total| ui.progress("scrub", done, total);
+        Some(appliance.scrub(pace, args.restart, &mut progress)?)
+    };
     let damage = DamageView::read(&appliance)?;
-    let mut human = format!(
-        "{} hashed, {} in all: {} set aside, {} missing",
-        counted(walk.checked, "blob"),
-        bytes(walk.bytes),
-        walk.damaged,
-        walk.missing
-    );
-    if scrubbed.before > 0 {
-        human += &format!(
-            " (went on after {} of a walk begun at {})",
-            scrubbed.before, walk.begun_at
-        );
-    }
+    let mut human = scrubbed.as_ref().map_or_else(|| "nothing was hashed anew".to_owned(), describe);
     human += &damage.lines(&ScopeNames::read(&appliance, [])?);
     let report = damage.to_report().zip(args.report.as_ref());
     match &report {
@@ -82,12 +76,35 @@ pub(super) fn run(args: &ScrubArgs, ui: &mut Ui) -> Result<()> {
         None if args.report.is_some() => human += "\nnothing is damaged: no report was written",
         None => {}
     }
-    ui.result(
-        &json!({
-            "begun_at": walk.begun_at, "checked": walk.checked, "bytes": walk.bytes, "damaged": walk.damaged, "missing": walk.missing,
-            "resumed_after": scrubbed.before, "damage": damage.to_json(),
-            "report": report.map(|(_, path)| path.display().to_string()),
-        }),
-        human,
-    )
+    let mut value = json!({
+        "damage": damage.to_json_with_content(), "report": report.map(|(_, path)| path.display().to_string()),
+    });
+    if let (Some(members), Some(Scrubbed { walk, before })) = (value.as_object_mut(), scrubbed) {
+        members.insert("begun_at".into(), json!(walk.begun_at));
+        for (name, count) in [
+            ("checked", walk.checked),
+            ("bytes", walk.bytes),
+            ("damaged", walk.damaged),
+            ("missing", walk.missing),
+            ("resumed_after", before),
+        ] {
+            members.insert(name.into(), count.into());
+        }
+    }
+    ui.result(&value, human)
+}
+
+fn describe(scrubbed: &Scrubbed) -> String {
+    let Scrubbed { walk, before } = scrubbed;
+    let mut human = format!(
+        "{} hashed, {} in all: {} set aside, {} missing",
+        counted(walk.checked, "blob"),
+        bytes(walk.bytes),
+        walk.damaged,
+        walk.missing
+    );
+    if *before > 0 {
+        human += &format!(" (went on after {before} of a walk begun at {})", walk.begun_at);
+    }
+    human
 }

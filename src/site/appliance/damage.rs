@@ -30,7 +30,7 @@ pub struct ReleaseDamage {
     pub documents: u64,
     /// How many of both are index pages.
     pub pages: u64,
-    /// All of it, by digest.
+    /// All of it, by digest: for who makes it whole, and too much for who asks how it is.
     pub content: Vec<Digest>,
     /// What is wrong with the signed head that is kept: what was found, and what heals it.
     pub head: Option<(String, String)>,
@@ -46,7 +46,7 @@ impl ReleaseDamage {
             "state": release.state.as_str(), "product": release.scope.product, "channel": release.scope.channel,
             "domain": release.scope.domain, "epoch": release.counter.epoch, "sequence": release.counter.sequence,
             "version": release.version, "head": release.head, "missing": self.missing, "damaged": self.damaged,
-            "documents": self.documents, "index_pages": self.pages, "content": self.content,
+            "documents": self.documents, "index_pages": self.pages,
             "signed_head": self.head.as_ref().map(|(found, _)| found), "remedy": self.remedy,
         })
     }

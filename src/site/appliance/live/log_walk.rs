@@ -93,7 +93,7 @@ impl LogWalk {
         };
         let (at, is_end) = appliance.db.read(|connection| {
             let at = audit::verify_after(connection, from, ROWS)?;
-            Ok((at, at.number == audit::newest(connection)?.0))
+            Ok((at, at.number == audit::last_number(connection)?))
         })?;
         if !is_end {
             self.whole = Some(at);
