@@ -1,6 +1,6 @@
 //! `airlock bundle repair`: of a bundle, what a site has lost of it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,7 +13,8 @@ use super::head_view::release;
 use super::output_place::{self, Makes};
 use super::signature_file::read_signatures;
 use super::ui::{bytes, escape};
-use crate::bundle::{Mends, Repair};
+use crate::bundle::{Lost, Mends, Repair};
+use crate::container::ChunkRanges;
 use crate::domain::{Class, Digest, Error, Hash, Result, counted};
 use crate::media::{self, BundleFile, UncachedFile};
 use crate::stream::{open_named, read_bounded};
@@ -59,9 +60,30 @@ struct DamagedRelease {
     head: Hash,
     #[serde(default)]
     content: Vec<Digest>,
+    /// Of large content, which pieces of it are lost.
+    #[serde(default)]
+    pieces: BTreeMap<Digest, LostPieces>,
     /// What is wrong with the signed head, or whether anything is.
     #[serde(default)]
     signed_head: Value,
+}
+
+#[derive(Debug, Deserialize)]
+struct LostPieces {
+    bytes: u64,
+    lost: String,
+}
+
+impl DamagedRelease {
+    fn lost(&self) -> BTreeMap<Digest, Lost> {
+        let lost = |digest: &Digest| {
+            let pieces = self.pieces.get(digest);
+            // What cannot be read means all of it.
+            let pieces = pieces.and_then(|pieces| Some((pieces.bytes, ChunkRanges::parse(&pieces.lost)?)));
+            pieces.map_or(Lost::All, |(bytes, numbers)| Lost::Pieces(bytes, numbers))
+        };
+        self.content.iter().map(|digest| (*digest, lost(digest))).collect()
+    }
 }
 
 pub(super) fn run(args: &RepairArgs, ui: &mut Ui) -> Result<()> {
@@ -79,7 +101,7 @@ pub(super) fn run(args: &RepairArgs, ui: &mut Ui) -> Result<()> {
     let opened = opened.with_signatures(signatures);
     let damaged = of_bundle(&report, opened.head_digest())?;
     let is_unsigned = opened.signatures()?.is_empty();
-    let lost: BTreeSet<Digest> = damaged.content.iter().copied().collect();
+    let lost = damaged.lost();
     let (mut repair, mends) = opened.into_repair(&lost)?;
     let is_head_lost = !matches!(damaged.signed_head, Value::Null | Value::Bool(false));
     if mends.blobs.is_empty() && mends.pages == 0 && !is_head_lost {

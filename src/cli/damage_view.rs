@@ -5,6 +5,7 @@ use serde_json::json;
 use super::scope_names::ScopeNames;
 use super::ui::escape;
 use crate::appliance::{Appliance, ReleaseDamage};
+use crate::container::ChunkRanges;
 use crate::db::site::release::ReleaseRow;
 use crate::domain::Result;
 
@@ -33,14 +34,31 @@ impl DamageView {
         self.0.iter().any(|damage| damage.count() > 0)
     }
 
-    /// Returns what leaves for whoever makes a repair file: digests alone, for several vendors may read it. Nothing when all are whole.
-    pub(super) fn to_report(&self) -> Option<serde_json::Value> {
-        let damage = self.0.iter().map(|damage| {
-            json!({
-                "content": damage.content, "head": damage.release.head, "signed_head": damage.head.is_some(),
-            })
-        });
-        (!self.0.is_empty()).then(|| json!({"damage": damage.collect::<Vec<_>>()}))
+    /// Returns what leaves for whoever makes a repair file: digests and numbers alone, for several vendors may read it. Nothing when all are
+    /// whole.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Appliance::left_over`].
+    pub(super) fn to_report(&self, appliance: &Appliance) -> Result<Option<serde_json::Value>> {
+        let mut damage = Vec::with_capacity(self.0.len());
+        for damaged in &self.0 {
+            let mut pieces = serde_json::Map::new();
+            for digest in &damaged.content {
+                let Some(left) = appliance.left_over(digest)?.filter(|left| !left.lost().is_empty()) else {
+                    continue;
+                };
+                let lost = ChunkRanges::exactly(left.lost().iter().copied());
+                pieces.insert(
+                    digest.to_string(),
+                    json!({"bytes": left.piece_size(), "lost": lost.to_string()}),
+                );
+            }
+            damage.push(json!({
+                "content": damaged.content, "head": damaged.release.head, "pieces": pieces, "signed_head": damaged.head.is_some(),
+            }));
+        }
+        Ok((!damage.is_empty()).then(|| json!({"damage": damage})))
     }
 
     /// Returns it for machines.

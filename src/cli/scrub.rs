@@ -63,7 +63,10 @@ pub(super) fn run(args: &ScrubArgs, ui: &mut Ui) -> Result<()> {
     let damage = DamageView::read(&appliance)?;
     let mut human = scrubbed.as_ref().map_or_else(|| "nothing was hashed anew".to_owned(), describe);
     human += &damage.lines(&ScopeNames::read(&appliance, [])?);
-    let report = damage.to_report().zip(args.report.as_ref());
+    let report = match &args.report {
+        Some(path) => damage.to_report(&appliance)?.zip(Some(path)),
+        None => None,
+    };
     match &report {
         Some((report, path)) => {
             write_atomically(path, &canonical::to_vec(report), 0o644)?;

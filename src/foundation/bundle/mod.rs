@@ -71,7 +71,7 @@ pub use layout::{BundleLayout, Packing, ReleaseStatement, Travels};
 pub use payload::Sink;
 pub use places::Places;
 pub use reader::{OpenedBundle, SignedBundle, VerifiedBundle};
-pub use repair::{Mends, Repair};
+pub use repair::{Lost, Mends, Repair};
 pub use restoring::{Verdict, restores};
 pub use sealed::sealed_for;
 pub use substitution::{SecretForm, Substitution, secret_place, secret_places};

@@ -3,14 +3,14 @@
 //! Nothing in it is new: entries 01 to 05 and the chunks are those of the bundle, and only entry 00 says that there are no others. So it
 //! needs no signature of its own, and brings nothing in that the bundle would not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use super::index::Index;
+use super::head::Head;
+use super::index::{Blob, Index};
 use super::index_reader::IndexReader;
 use super::kind::BUNDLE;
 use super::reader::{OpenedBundle, VerifiedBundle};
-use crate::bundle::Head;
 use crate::container::{
     Chunk, ChunkRanges, END_BYTES, Input, Source, approvals_bytes, bytes_before_payload, compare_stored,
     copy_chosen, entry_bytes, read_back, read_fill, read_pages, repair_lines, signatures_bytes,
@@ -26,6 +26,15 @@ pub struct Repair {
     head_digest: Hash,
     chunks: ChunkRanges,
     prologue: Vec<u8>,
+}
+
+/// What of a blob a site has lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lost {
+    /// All of it, as far as anybody knows.
+    All,
+    /// Pieces of so many bytes, by their numbers counted from 1.
+    Pieces(u64, ChunkRanges),
 }
 
 /// What of lost content a bundle has.
@@ -50,7 +59,7 @@ impl OpenedBundle {
     /// # Errors
     ///
     /// Those of every step from X5 to X9a; `E-LIMIT reserve`.
-    pub fn into_repair(self, lost: &BTreeSet<Digest>) -> Result<(Repair, Mends)> {
+    pub fn into_repair(self, lost: &BTreeMap<Digest, Lost>) -> Result<(Repair, Mends)> {
         let (head, head_digest) = self.unverified_head()?;
         let (signatures, approvals) = (self.signatures()?, self.approvals()?);
         let trust = self.fullest_trust().to_vec();
@@ -71,7 +80,7 @@ impl OpenedBundle {
         };
         let index = read().map_err(|error| error.at(Step::X9a))?;
         let mends = Mends::of(&head, &index, lost);
-        let chunks = chunks_of(&head, &index, &mends.blobs);
+        let chunks = chunks_of(&head, &index, lost);
         let format = repair_lines(&BUNDLE, &chunks);
         let entries = [
             format.as_bytes(),
@@ -93,19 +102,33 @@ impl OpenedBundle {
     }
 }
 
-/// Returns the chunks that hold bytes of chosen blobs.
-fn chunks_of(head: &Head, index: &Index, chosen: &BTreeSet<Digest>) -> ChunkRanges {
+/// Returns the chunks that hold bytes that are lost. What is left of an encoded blob tells nothing of its travel form.
+fn chunks_of(head: &Head, index: &Index, lost: &BTreeMap<Digest, Lost>) -> ChunkRanges {
     let payload = index.payload(head);
     let numbered = (1..).zip(payload.cut());
     let holding = numbered.filter(|(_, span)| {
         let blobs = payload.blobs.get(payload.numbers_in(*span)).unwrap_or_default();
-        blobs.iter().any(|blob| chosen.contains(&blob.digest))
+        blobs.iter().any(|blob| match lost.get(&blob.digest) {
+            Some(Lost::Pieces(bytes, numbers))
+                if *bytes == head.chunk_bytes && payload.is_piece(*span) && !blob.is_encoded() =>
+            {
+                numbers.contains(piece(span.offset, *bytes))
+            }
+            Some(_) => true,
+            None => false,
+        })
     });
     ChunkRanges::of(holding.map(|(number, _)| number))
 }
 
+/// The number of the piece at an offset, counted from 1.
+fn piece(offset: u64, bytes: u64) -> u64 {
+    offset.checked_div(bytes).unwrap_or(0).saturating_add(1)
+}
+
 impl Mends {
-    fn of(head: &Head, index: &Index, lost: &BTreeSet<Digest>) -> Self {
+    fn of(head: &Head, index: &Index, lost: &BTreeMap<Digest, Lost>) -> Self {
+        let lost: BTreeSet<Digest> = lost.keys().copied().collect();
         let blobs: BTreeSet<Digest> = index.blobs().iter().map(|blob| blob.digest).collect();
         let needs: BTreeSet<Digest> = index.needs().iter().map(|need| need.digest).collect();
         let pages: BTreeSet<Digest> = head.index.iter().map(|page| Digest(page.sha256)).collect();
@@ -207,15 +230,25 @@ impl VerifiedBundle {
         self.source.repair()
     }
 
-    /// Of blobs that are lost, returns those that this file can make again: every chunk of each is at hand, and so is or does every layer
-    /// of the bundle that it is copied from.
-    pub fn mendable(&self, lost: &dyn Fn(&Digest) -> bool) -> BTreeSet<Digest> {
+    /// Of blobs that are lost, returns those that this file can make again: every chunk of each is at hand, or of one that travels as it is the
+    /// piece that it holds is left (`is_left`: by digest, bytes of a piece and its number), and every layer of the bundle that it is copied
+    /// from is whole or made again.
+    pub fn mendable(
+        &self,
+        lost: &dyn Fn(&Digest) -> bool,
+        is_left: &dyn Fn(&Digest, u64, u64) -> bool,
+    ) -> BTreeSet<Digest> {
         let payload = self.index.payload(&self.head);
         let mut missing = BTreeSet::new();
         for (number, span) in (1..).zip(payload.cut()) {
             if !self.source.holds(number) {
                 let blobs = payload.blobs.get(payload.numbers_in(span)).unwrap_or_default();
-                missing.extend(blobs.iter().map(|blob| blob.digest));
+                let bytes = self.head.chunk_bytes;
+                let is_left = |blob: &Blob| {
+                    let is_piece = payload.is_piece(span) && !blob.is_encoded();
+                    is_piece && is_left(&blob.digest, bytes, piece(span.offset, bytes))
+                };
+                missing.extend(blobs.iter().filter(|blob| !is_left(blob)).map(|blob| blob.digest));
             }
         }
         let mut made = BTreeSet::new();

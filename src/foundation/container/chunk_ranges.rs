@@ -14,15 +14,14 @@ const RANGES: usize = 24;
 pub struct ChunkRanges(Arc<[(u64, u64)]>);
 
 impl ChunkRanges {
+    /// Takes numbers, ascending; all ranges that they make.
+    pub fn exactly(numbers: impl IntoIterator<Item = u64>) -> Self {
+        Self(ranges_of(numbers).into())
+    }
+
     /// Takes numbers, ascending. Where they make more ranges than entry 00 has room for, the smallest gaps are filled.
     pub(crate) fn of(numbers: impl IntoIterator<Item = u64>) -> Self {
-        let mut ranges: Vec<(u64, u64)> = Vec::new();
-        for number in numbers {
-            match ranges.last_mut() {
-                Some((_, last)) if last.saturating_add(1) >= number => *last = number.max(*last),
-                _ => ranges.push((number, number)),
-            }
-        }
+        let ranges = ranges_of(numbers);
         let mut gaps: Vec<(u64, usize)> = ranges
             .windows(2)
             .zip(1..)
@@ -42,8 +41,8 @@ impl ChunkRanges {
         }
     }
 
-    /// Reads what stands in entry 00; nothing for what no writer writes there.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// Reads the text of ranges; nothing for what no writer writes.
+    pub fn parse(text: &str) -> Option<Self> {
         let parsed = text.split(',').map(|range| {
             let (first, last) = range.split_once('-')?;
             Some((first.parse().ok()?, last.parse().ok()?))
@@ -84,6 +83,17 @@ impl ChunkRanges {
     pub(crate) fn last(&self) -> u64 {
         self.0.last().map_or(0, |(_, last)| *last)
     }
+}
+
+fn ranges_of(numbers: impl IntoIterator<Item = u64>) -> Vec<(u64, u64)> {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for number in numbers {
+        match ranges.last_mut() {
+            Some((_, last)) if last.saturating_add(1) >= number => *last = number.max(*last),
+            _ => ranges.push((number, number)),
+        }
+    }
+    ranges
 }
 
 /// Joins ranges over every gap but those that are kept.

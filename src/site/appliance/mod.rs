@@ -29,6 +29,7 @@ mod init;
 mod instance;
 mod instance_file;
 mod keys;
+mod left_over;
 pub mod live;
 mod marks;
 mod mirror_log;

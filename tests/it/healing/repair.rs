@@ -8,7 +8,7 @@ use airlock::domain::Class;
 use serde_json::{Value, json};
 
 use super::ward::{Damage, Ward, airlock as over_state, assert_whole, audited, blob_path, receipts, release, stored};
-use crate::support::appliance::{AIRLOCK, Appliance, Ended, Serving, import_command, read, wait_for, write};
+use crate::support::appliance::{AIRLOCK, Appliance, Ended, Serving, check, import_command, read, wait_for, write};
 use crate::support::bundles::Vendor;
 use crate::support::client::get;
 use crate::support::site::noise;
@@ -92,6 +92,46 @@ fn a_repair_file_mends_what_the_site_reported() {
     assert!(!report.try_exists().unwrap());
     let again = ward.appliance.import(&ward.beside("repair"));
     assert_eq!((again.word(), &again.result["restored_blobs"]), ("already", &0.into()), "{}", again.stderr);
+}
+
+/// Of a large blob the pieces that are lost travel, and the others are taken from what was set aside; where that is gone, it is not mended.
+#[test]
+fn of_a_large_blob_only_lost_pieces_travel() {
+    let ward = Ward::new();
+    let (state, large) = (&ward.state, &ward.made.layers[7]);
+    let files = stored(state);
+    let path = blob_path(state, large);
+    // In the third and the last of six pieces.
+    let damage = || {
+        let mut bytes = read(&path);
+        let end = bytes.len() - 5;
+        (bytes[(5 << 19) + 1], bytes[end]) = (!bytes[(5 << 19) + 1], !bytes[end]);
+        std::fs::remove_file(&path).unwrap();
+        write(&path, &bytes);
+    };
+    damage();
+    let (file, said) = ward.repaired();
+    assert_eq!(said["chunks"], 2, "{said}");
+    assert!(std::fs::metadata(&file).unwrap().len() < (3 << 20));
+    let report: Value = serde_json::from_slice(&read(&ward.beside("damage.json"))).unwrap();
+    let pieces = json!({"bytes": 1 << 20, "lost": "3-3,6-6"});
+    assert_eq!(report["damage"][0]["pieces"][large.to_string()], pieces, "{report}");
+    assert_eq!(ward.appliance.import(&file).result["restored_blobs"], 1);
+    assert_whole(state, &files);
+    check(state, &[&ward.made]);
+    // The same once more, and what was set aside is gone.
+    damage();
+    let (file, _) = ward.repaired();
+    for entry in std::fs::read_dir(state.join("evidence")).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    let refused = ward.appliance.import(&file);
+    refused.assert_refused("E-DEPENDENCY", "repair", "X10");
+    assert!(refused.remedy().contains("airlock scrub --report FILE"), "{}", refused.remedy());
+    let (file, said) = ward.repaired();
+    assert_eq!(said["chunks"], 6, "{said}");
+    assert_eq!(ward.appliance.import(&file).result["restored_blobs"], 1);
+    assert_whole(state, &files);
 }
 
 /// Everything that can be lost at once, pages and documents too, and what is known without hashing anew.
@@ -274,7 +314,7 @@ fn reports_and_bundles_are_named_as_the_messages_say() {
     let head = said["damage"][0]["head"].clone();
     assert_eq!(
         text,
-        json!({"damage": [{"content": [ward.made.layers[0]], "head": head, "signed_head": false}]})
+        json!({"damage": [{"content": [ward.made.layers[0]], "head": head, "pieces": {}, "signed_head": false}]})
     );
     let other = ward.beside("other");
     write(&other, &release(&ward.vendor, 2).bytes);

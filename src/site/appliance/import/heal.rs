@@ -5,7 +5,7 @@
 //! at any point leaves less damage than before, and the next try restores the rest.
 //!
 //! A repair file holds some chunks of the bundle. What it cannot make whole stays damaged and is named; one that mends nothing of what is
-//! damaged is refused.
+//! damaged is refused. Of a large blob only lost pieces need to come: the others are taken from what was set aside.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -24,7 +24,7 @@ use crate::db::site::release::{self, ReleaseId, ReleaseRow};
 use crate::db::site::{damage, rows};
 use crate::domain::{Class, Digest, Error, Hash, Result, Step, Timestamp, limits};
 use crate::encoding::{Base, BasePlains, Unpacked};
-use crate::store::{Condition, Staging, Store};
+use crate::store::{Condition, LeftOver, Staging, Store};
 use crate::stream::{ordered_map, worker_count};
 
 /// What healing a release came to.
@@ -70,6 +70,7 @@ pub(super) fn heal(
         restored: HashSet::new(),
         midstates: HashMap::new(),
         chunk_bytes: head.chunk_bytes.max(limits::CHUNK_BYTES_MIN),
+        left: HashMap::new(),
         signed_head,
         is_rest_damaged: false,
         total: 0,
@@ -155,6 +156,8 @@ struct Patient<'a> {
     /// Midstates of large blobs that were restored.
     midstates: HashMap<Digest, Vec<Hash>>,
     chunk_bytes: u64,
+    /// What is left of large blobs, beside a repair file.
+    left: HashMap<Digest, LeftOver>,
     /// Whether the kept head is damaged, which any file of the bundle mends.
     signed_head: bool,
     /// Whether a repair file left something of the release damaged.
@@ -242,7 +245,12 @@ impl Patient<'_> {
             count => format!("{count} of {all} blobs are to be restored: they are taken from {source}"),
         }));
         self.staging()?;
-        let read = bundle.read_chosen(&|blob| wanted.contains_key(&blob.digest), self);
+        let left = std::mem::take(&mut self.left);
+        let beside = |blob: &Blob, offset: u64, buffer: &mut [u8]| match left.get(&blob.digest) {
+            Some(left) => left.read(offset, buffer).map(|()| true),
+            None => Ok(false),
+        };
+        let read = bundle.read_chosen_beside(&|blob| wanted.contains_key(&blob.digest), &beside, self);
         // What was verified is good whatever became of the rest; the first error is the one to report.
         let kept = self.staging()?.flush().map_err(|error| error.at(Step::X11));
         read.and(kept)?;
@@ -279,7 +287,16 @@ impl Patient<'_> {
         let Some(chunks) = bundle.repair() else {
             return Ok(Vec::new());
         };
-        let mendable = bundle.mendable(&|digest| wanted.contains_key(digest));
+        for digest in wanted.keys() {
+            if let Some(left) = self.appliance.left_over(digest)? {
+                self.left.insert(*digest, left);
+            }
+        }
+        let is_left = |digest: &Digest, bytes: u64, piece: u64| {
+            let left = self.left.get(digest).filter(|left| left.piece_size() == bytes);
+            left.is_some_and(|left| left.lost().binary_search(&piece).is_err())
+        };
+        let mendable = bundle.mendable(&|digest| wanted.contains_key(digest), &is_left);
         let beyond: BTreeSet<Digest> = wanted.keys().filter(|digest| !mendable.contains(digest)).copied().collect();
         if beyond.is_empty() {
             return Ok(Vec::new());
