@@ -8,7 +8,7 @@ use airlock::domain::Class;
 use serde_json::{Value, json};
 
 use super::ward::{Damage, Ward, airlock as over_state, assert_whole, audited, blob_path, receipts, release, stored};
-use crate::support::appliance::{AIRLOCK, Appliance, Ended, Serving, check, import_command, read, wait_for, write};
+use crate::support::appliance::{AIRLOCK, Appliance, Ended, Serving, import_command, read, wait_for, write};
 use crate::support::bundles::Vendor;
 use crate::support::client::get;
 use crate::support::site::noise;
@@ -28,6 +28,10 @@ pub(crate) fn report_of(state: &Path, path: &Path) -> Value {
     let output = over_state(state, &[&["--format", "json"], &words[..]].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_str(std::str::from_utf8(&output.stdout).unwrap()).unwrap()
+}
+
+fn document(path: &Path) -> Value {
+    serde_json::from_str(std::str::from_utf8(&read(path)).unwrap()).unwrap()
 }
 
 /// Makes a repair file of a bundle and a report.
@@ -113,12 +117,12 @@ fn of_a_large_blob_only_lost_pieces_travel() {
     let (file, said) = ward.repaired();
     assert_eq!(said["chunks"], 2, "{said}");
     assert!(std::fs::metadata(&file).unwrap().len() < (3 << 20));
-    let report: Value = serde_json::from_slice(&read(&ward.beside("damage.json"))).unwrap();
+    let report = document(&ward.beside("damage.json"));
     let pieces = json!({"bytes": 1 << 20, "lost": "3-3,6-6"});
     assert_eq!(report["damage"][0]["pieces"][large.to_string()], pieces, "{report}");
     assert_eq!(ward.appliance.import(&file).result["restored_blobs"], 1);
     assert_whole(state, &files);
-    check(state, &[&ward.made]);
+    Serving::start(state).assert_serves(&ward.made);
     // The same once more, and what was set aside is gone.
     damage();
     let (file, _) = ward.repaired();
@@ -310,7 +314,7 @@ fn reports_and_bundles_are_named_as_the_messages_say() {
     std::fs::remove_file(&report).unwrap();
     let said = report_of(state, &report);
     // Nothing but digests leaves: several vendors may read it.
-    let text: Value = serde_json::from_slice(&read(&report)).unwrap();
+    let text = document(&report);
     let head = said["damage"][0]["head"].clone();
     assert_eq!(
         text,
