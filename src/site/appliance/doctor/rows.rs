@@ -10,7 +10,7 @@ use crate::appliance::damage::{self, REPAIR};
 use crate::appliance::{audit_log, authority, parts, pins};
 use crate::crypto::Chain;
 use crate::db::site::{release, trust};
-use crate::db::{Reader, Schema, status};
+use crate::db::{Reader, Schema, side_file, status};
 use crate::domain::{Class, Error, Result, Timestamp, counted};
 use crate::store::Store;
 
@@ -79,9 +79,18 @@ fn verdict<T>(part: &'static str, result: &Result<T>, good: impl FnOnce(&T) -> S
 }
 
 fn site(folder: &Path) -> Result<Reader> {
-    let reader = Reader::open_to_look(&folder.join(DATABASE), &Schema::SITE)?;
-    reader.quick_check()?;
-    Ok(reader)
+    whole(&folder.join(DATABASE), &Schema::SITE)
+}
+
+/// Opens a database that is whole.
+fn whole(path: &Path, schema: &Schema) -> Result<Reader> {
+    let look = || {
+        let reader = Reader::open_to_look(path, schema)?;
+        reader.quick_check()?;
+        Ok(reader)
+    };
+    // One that a server begins to write meanwhile looks damaged, once: from then on it has a log.
+    look().or_else(|error| if side_file(path, "-wal").is_file() { look() } else { Err(error) })
 }
 
 fn reports(folder: &Path) -> Result<Option<Reader>> {
@@ -89,9 +98,7 @@ fn reports(folder: &Path) -> Result<Option<Reader>> {
     if path.symlink_metadata().is_err() {
         return Ok(None);
     }
-    let reader = Reader::open_to_look(&path, &Schema::STATUS)?;
-    reader.quick_check()?;
-    Ok(Some(reader))
+    whole(&path, &Schema::STATUS).map(Some)
 }
 
 /// Identity, keys, marks, the folder of the roots: what imports and exports need.
