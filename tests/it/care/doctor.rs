@@ -157,7 +157,10 @@ fn what_is_damaged_is_told_part_by_part_and_nothing_is_touched() {
     );
     let found = bad(&ended, "store");
     assert!(named("broken", "E-STATE content-damaged")(&found), "{found:?}");
-    assert!(found.2.contains("airlock import FILE"), "{found:?}");
+    assert!(
+        found.2.contains("airlock import FILE") && found.2.contains("airlock bundle repair BUNDLE"),
+        "{found:?}"
+    );
     // What is said is done: the bundle that is named, once more.
     world.import(&world.releases[1]);
     assert_eq!(read(&blob), bytes);
