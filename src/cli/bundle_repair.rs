@@ -150,17 +150,23 @@ fn read_report(path: &Path) -> Result<Report> {
 
 /// Returns what is damaged of the release of a bundle.
 fn of_bundle(report: &Report, head: Hash) -> Result<&DamagedRelease> {
-    report.damage.iter().find(|damaged| damaged.head == head).ok_or_else(|| {
-        let named: Vec<String> = report.damage.iter().map(|damaged| damaged.head.to_string()).collect();
-        Error::listing(
-            Class::Usage,
-            "report",
-            format!("the report says nothing of this bundle, whose head is {head}; it names"),
-            &named,
-        )
-        .expected("a bundle of a release that is damaged at the site")
-        .remedy("name the bundle of a release that the report names: `airlock bundle inspect` says the head of each")
-    })
+    report
+        .damage
+        .iter()
+        .find(|damaged| damaged.head == head)
+        .ok_or_else(|| {
+            let named: Vec<String> = report.damage.iter().map(|damaged| damaged.head.to_string()).collect();
+            Error::listing(
+                Class::Usage,
+                "report",
+                format!("the report says nothing of this bundle, whose head is {head}; it names"),
+                &named,
+            )
+            .expected("a bundle of a release that is damaged at the site")
+            .remedy(
+                "name the bundle of a release that the report names: `airlock bundle inspect` says the head of each",
+            )
+        })
 }
 
 fn nothing_of_it(mends: &Mends) -> Error {
@@ -202,11 +208,9 @@ fn warn(mends: &Mends, is_unsigned: bool, ui: &mut Ui) {
 fn write(repair: &mut Repair, output: &Path, ui: &mut Ui) -> Result<()> {
     let total = repair.bytes();
     let mut file = BundleFile::create(output, repair.prologue().len() as u64)?;
-    repair.write_payload(
-        &mut file,
-        &|error| Error::io("write", output, error),
-        &mut |done| ui.progress("reading the bundle", done, 0),
-    )?;
+    repair.write_payload(&mut file, &|error| Error::io("write", output, error), &mut |done| {
+        ui.progress("reading the bundle", done, 0)
+    })?;
     file.seal(repair.prologue())?;
     let written = UncachedFile::open(file.partial_path())?;
     repair.read_back(Box::new(written), &mut |done| ui.progress("reading back", done, total))?;

@@ -48,12 +48,12 @@ mod demo_home;
 mod deployment_state;
 #[cfg(feature = "site")]
 mod disk;
-#[cfg(feature = "vendor")]
-mod end_signals;
 #[cfg(feature = "site")]
 mod doctor;
 #[cfg(feature = "site")]
 mod doctor_units;
+#[cfg(feature = "vendor")]
+mod end_signals;
 #[cfg(feature = "site")]
 mod file;
 mod file_kind;

@@ -61,7 +61,9 @@ pub(super) fn run(args: &ScrubArgs, ui: &mut Ui) -> Result<()> {
         Some(appliance.scrub(pace, args.restart, &mut progress)?)
     };
     let damage = DamageView::read(&appliance)?;
-    let mut human = scrubbed.as_ref().map_or_else(|| "nothing was hashed anew".to_owned(), describe);
+    let mut human = scrubbed
+        .as_ref()
+        .map_or_else(|| "nothing was hashed anew".to_owned(), describe);
     human += &damage.lines(&ScopeNames::read(&appliance, [])?);
     let report = match &args.report {
         Some(path) => damage.to_report(&appliance)?.zip(Some(path)),

@@ -114,7 +114,9 @@ impl OpenedBundle {
     pub(super) fn fullest_trust(&self) -> &[u8] {
         let others = self.others.different().iter().map(Prologue::trust);
         let fuller = others.max_by_key(|trust| trust.len());
-        fuller.filter(|trust| trust.len() > self.prologue.trust().len()).unwrap_or(self.prologue.trust())
+        fuller
+            .filter(|trust| trust.len() > self.prologue.trust().len())
+            .unwrap_or(self.prologue.trust())
     }
 
     /// Lets go everything but what is read on, as far as a head says what part of the bundle that is.

@@ -12,8 +12,8 @@ use super::index_reader::IndexReader;
 use super::kind::BUNDLE;
 use super::reader::{OpenedBundle, VerifiedBundle};
 use crate::container::{
-    Chunk, ChunkRanges, END_BYTES, Input, Source, approvals_bytes, bytes_before_payload, compare_stored,
-    copy_chosen, entry_bytes, read_back, read_fill, read_pages, repair_lines, signatures_bytes,
+    Chunk, ChunkRanges, END_BYTES, Input, Source, approvals_bytes, bytes_before_payload, compare_stored, copy_chosen,
+    entry_bytes, read_back, read_fill, read_pages, repair_lines, signatures_bytes,
 };
 use crate::domain::{Class, Digest, Error, Hash, Result, Step};
 
@@ -133,9 +133,10 @@ impl Mends {
         let needs: BTreeSet<Digest> = index.needs().iter().map(|need| need.digest).collect();
         let pages: BTreeSet<Digest> = head.index.iter().map(|page| Digest(page.sha256)).collect();
         let carried: BTreeSet<Digest> = lost.intersection(&blobs).copied().collect();
-        let copied = index.blobs().iter().filter(|blob| {
-            carried.contains(&blob.digest) && index.bases(blob).iter().any(|base| !base.carried)
-        });
+        let copied = index
+            .blobs()
+            .iter()
+            .filter(|blob| carried.contains(&blob.digest) && index.bases(blob).iter().any(|base| !base.carried));
         Self {
             copied: copied.count() as u64,
             pages: lost.intersection(&pages).count() as u64,
@@ -180,9 +181,9 @@ impl Repair {
 
     fn numbered(&self) -> impl Iterator<Item = (u64, Chunk)> + Send {
         let place = |number: u64| usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
-        self.chunks
-            .numbers()
-            .filter_map(move |number| Some((number, *self.index.chunks.get(place(number))?)))
+        let chunks = &self.index.chunks;
+        let numbers = self.chunks.numbers();
+        numbers.filter_map(move |number| Some((number, *chunks.get(place(number))?)))
     }
 
     /// Writes chunks and end blocks to `out`, which stands behind the prologue; each is compared with its hash. `progress` is told how far

@@ -75,7 +75,10 @@ impl ChunkRanges {
 
     /// Returns how many there are.
     pub fn count(&self) -> u64 {
-        let counts = self.0.iter().map(|(first, last)| last.saturating_sub(*first).saturating_add(1));
+        let counts = self
+            .0
+            .iter()
+            .map(|(first, last)| last.saturating_sub(*first).saturating_add(1));
         counts.fold(0, u64::saturating_add)
     }
 
@@ -147,8 +150,22 @@ mod tests {
     #[test]
     fn what_no_writer_writes_is_none() {
         for text in [
-            "", "1", "1-", "-1", "0-1", "2-1", "1-1,2-2", "1-3,3-4", "5-5,1-1", "01-2", "1-2,", "+1-2", "0-0,1-1",
-            "1-1,0-0", "1-18446744073709551616", "18446744073709551615-18446744073709551615",
+            "",
+            "1",
+            "1-",
+            "-1",
+            "0-1",
+            "2-1",
+            "1-1,2-2",
+            "1-3,3-4",
+            "5-5,1-1",
+            "01-2",
+            "1-2,",
+            "+1-2",
+            "0-0,1-1",
+            "1-1,0-0",
+            "1-18446744073709551616",
+            "18446744073709551615-18446744073709551615",
         ] {
             assert_eq!(ChunkRanges::parse(text), None, "{text}");
         }
@@ -166,6 +183,9 @@ mod tests {
         }
         // Numbers of seven digits leave room for six ranges.
         let wide = ChunkRanges::of((1..=30).map(|n| n * 1_000_000));
-        assert!(wide.to_string().len() <= TEXT_BYTES && wide.to_string().matches(',').count() >= 4, "{wide}");
+        assert!(
+            wide.to_string().len() <= TEXT_BYTES && wide.to_string().matches(',').count() >= 4,
+            "{wide}"
+        );
     }
 }

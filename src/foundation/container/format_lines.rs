@@ -73,9 +73,7 @@ pub(super) fn check_format(kind: &Kind, text: &[u8]) -> Result<()> {
         rest.is_some_and(|rest| {
             rest.ends_with('\n')
                 && rest.matches('\n').count() == 1
-                && rest
-                    .bytes()
-                    .all(|byte| byte.is_ascii_digit() || bytes.contains(&byte))
+                && rest.bytes().all(|byte| byte.is_ascii_digit() || bytes.contains(&byte))
         })
     };
     if is_line_of("volume ", b"/- \nchunks") || (kind.is_repaired && is_line_of(REPAIR, b"-,\n")) {

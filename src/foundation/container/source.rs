@@ -169,10 +169,11 @@ impl Source {
     /// Whether a chunk is at hand: its volume, which is not passed yet, or it itself in a repair file.
     pub(crate) fn holds(&self, chunk: u64) -> bool {
         let is_in_repair = self.repair.as_ref().is_none_or(|repair| repair.contains(chunk));
-        is_in_repair && self.set.as_ref().is_none_or(|set| {
-            let volume = set.table.volume_of(chunk);
-            set.volume == volume || set.next.iter().any(|(next, _)| *next == volume)
-        })
+        is_in_repair
+            && self.set.as_ref().is_none_or(|set| {
+                let volume = set.table.volume_of(chunk);
+                set.volume == volume || set.next.iter().any(|(next, _)| *next == volume)
+            })
     }
 
     /// Whether a chunk lies in another volume than the one that is read.

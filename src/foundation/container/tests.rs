@@ -193,7 +193,14 @@ impl Made {
 
     fn read_back(&self, file: &[u8]) -> Result<()> {
         let input = Box::new(Cursor::new(file.to_vec()));
-        read_back(&KIND, &self.prologue, (1..).zip(self.chunks.clone()), CHUNK, input, &mut |_| ())
+        read_back(
+            &KIND,
+            &self.prologue,
+            (1..).zip(self.chunks.clone()),
+            CHUNK,
+            input,
+            &mut |_| (),
+        )
     }
 }
 

@@ -14,7 +14,10 @@ impl Appliance {
     pub fn left_over(&self, digest: &Digest) -> Result<Option<LeftOver>> {
         let (size, pieces) = self.db.read(|connection| {
             let holders = damage::holders(connection, digest)?;
-            Ok((holders.first().map(|(_, size)| *size), names::pieces(connection, digest)?))
+            Ok((
+                holders.first().map(|(_, size)| *size),
+                names::pieces(connection, digest)?,
+            ))
         })?;
         match size.zip(pieces) {
             Some((size, pieces)) => self.store.left_over(digest, size, pieces),

@@ -77,9 +77,19 @@ fn encoded_and_copied_layers_are_mended_with_what_must_travel() {
     report_of(&stage.site.path(), &report);
     std::fs::remove_file(&output).unwrap();
     let made = repair(&second, &report, &output);
-    assert_eq!((made.code, made.result["copied"].as_u64()), (Some(0), Some(1)), "{}", made.stderr);
+    assert_eq!(
+        (made.code, made.result["copied"].as_u64()),
+        (Some(0), Some(1)),
+        "{}",
+        made.stderr
+    );
     let refused = stage.site.import(&output);
-    assert_eq!(refused.refusal.as_ref().map(|it| it.0.as_str()), Some("E-DEPENDENCY"), "{}", refused.stderr);
+    assert_eq!(
+        refused.refusal.as_ref().map(|it| it.0.as_str()),
+        Some("E-DEPENDENCY"),
+        "{}",
+        refused.stderr
+    );
     let base = stage.folder.path().join("base");
     assert_eq!(repair(&first, &report, &base).code, Some(0));
     assert_eq!(stage.site.import(&base).result["restored_blobs"], 1);

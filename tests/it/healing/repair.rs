@@ -77,25 +77,47 @@ fn a_repair_file_mends_what_the_site_reported() {
         let size = std::fs::metadata(&file).unwrap().len();
         assert_eq!(said["bytes"], size);
         assert!(size < most && size < made.bytes.len() as u64, "{size}");
-        wait_for("the damage in /readyz", || get(serving.address, "/readyz").status == 503);
+        wait_for("the damage in /readyz", || {
+            get(serving.address, "/readyz").status == 503
+        });
         let dry = Ended::of(&import_command(state, &file).arg("--dry-run").output().unwrap());
-        assert_eq!((dry.word(), &dry.result["restored_blobs"]), ("already", &restored.into()), "{}", dry.stderr);
+        assert_eq!(
+            (dry.word(), &dry.result["restored_blobs"]),
+            ("already", &restored.into()),
+            "{}",
+            dry.stderr
+        );
         assert!(!blob_path(state, small).try_exists().unwrap());
         let healed = ward.appliance.import(&file);
-        assert_eq!((healed.word(), &healed.result["restored_blobs"]), ("already", &restored.into()), "{}", healed.stderr);
+        assert_eq!(
+            (healed.word(), &healed.result["restored_blobs"]),
+            ("already", &restored.into()),
+            "{}",
+            healed.stderr
+        );
         assert_eq!(healed.result["still_damaged"], 0);
         assert_whole(state, &files);
-        wait_for("the end of the damage", || get(serving.address, "/readyz").status == 200);
+        wait_for("the end of the damage", || {
+            get(serving.address, "/readyz").status == 200
+        });
     }
     serving.assert_serves(made);
     assert_eq!(receipts(state).len(), 3);
-    assert_eq!(audited(state).iter().filter(|(action, _)| action == "restore").count(), 2);
+    assert_eq!(
+        audited(state).iter().filter(|(action, _)| action == "restore").count(),
+        2
+    );
     // Where all is whole there is nothing to report, and nothing to do.
     let report = ward.beside("nothing.json");
     assert_eq!(report_of(state, &report)["report"], Value::Null);
     assert!(!report.try_exists().unwrap());
     let again = ward.appliance.import(&ward.beside("repair"));
-    assert_eq!((again.word(), &again.result["restored_blobs"]), ("already", &0.into()), "{}", again.stderr);
+    assert_eq!(
+        (again.word(), &again.result["restored_blobs"]),
+        ("already", &0.into()),
+        "{}",
+        again.stderr
+    );
 }
 
 /// Of a large blob the pieces that are lost travel, and the others are taken from what was set aside; where that is gone, it is not mended.
@@ -131,7 +153,11 @@ fn of_a_large_blob_only_lost_pieces_travel() {
     }
     let refused = ward.appliance.import(&file);
     refused.assert_refused("E-DEPENDENCY", "repair", "X10");
-    assert!(refused.remedy().contains("airlock scrub --report FILE"), "{}", refused.remedy());
+    assert!(
+        refused.remedy().contains("airlock scrub --report FILE"),
+        "{}",
+        refused.remedy()
+    );
     let (file, said) = ward.repaired();
     assert_eq!(said["chunks"], 6, "{said}");
     assert_eq!(ward.appliance.import(&file).result["restored_blobs"], 1);
@@ -153,14 +179,21 @@ fn all_of_a_release_is_mended_by_a_repair_file() {
     assert!(said.starts_with("nothing was hashed anew\nDAMAGED"), "{said}");
     let file = ward.beside("repair");
     let made = repair(&ward.bundle, &report, &file);
-    assert_eq!((made.code, made.result["index_pages"].as_u64()), (Some(0), Some(1)), "{}", made.stderr);
+    assert_eq!(
+        (made.code, made.result["index_pages"].as_u64()),
+        (Some(0), Some(1)),
+        "{}",
+        made.stderr
+    );
     let healed = ward.appliance.import(&file);
     assert_eq!(healed.result["restored_blobs"], files.len(), "{}", healed.stderr);
     assert_whole(state, &files);
     // An index page alone needs no chunk.
     let page = files.iter().find(|path| {
         let bytes = read(path);
-        bytes.starts_with(b"{") && bytes.ends_with(b"}\n") && bytes.windows(14).any(|part| part == b"\"kind\":\"chunk\"")
+        bytes.starts_with(b"{")
+            && bytes.ends_with(b"}\n")
+            && bytes.windows(14).any(|part| part == b"\"kind\":\"chunk\"")
     });
     Damage::Flipped.strike(page.unwrap());
     let (file, said) = ward.repaired();
@@ -180,7 +213,12 @@ fn a_repair_file_says_what_it_is_and_is_judged_without_a_site() {
     assert_eq!(inspected.result["repair"], said["repair"], "{}", inspected.stderr);
     let verify = |file: &Path| bundle_command(&["verify"], &[file, "--trust".as_ref(), &root]);
     let good = verify(&file);
-    assert_eq!((&good.result["result"], &good.result["repair"]), (&"good".into(), &said["repair"]), "{}", good.stderr);
+    assert_eq!(
+        (&good.result["result"], &good.result["repair"]),
+        (&"good".into(), &said["repair"]),
+        "{}",
+        good.stderr
+    );
     assert_eq!(good.result["chunks"], said["chunks"]);
     let damaged = ward.beside("damaged");
     let mut bytes = read(&file);
@@ -195,7 +233,11 @@ fn a_repair_file_says_what_it_is_and_is_judged_without_a_site() {
     let extract = |file: &Path| bundle_command(&["extract"], &[file, "--trust".as_ref(), &root, "-o".as_ref(), &out]);
     let refused = extract(&file);
     refused.assert_refused("E-INCOMPLETE", "repair", "X11");
-    assert!(refused.remedy().starts_with("name the bundle itself"), "{}", refused.remedy());
+    assert!(
+        refused.remedy().starts_with("name the bundle itself"),
+        "{}",
+        refused.remedy()
+    );
     assert_eq!(extract(&ward.bundle).code, Some(0));
     let open = |path: &Path| OpenedBundle::open(Box::new(std::io::Cursor::new(read(path)))).unwrap();
     let error = open(&file).into_unsigned().unwrap_err();
@@ -260,7 +302,11 @@ fn a_repair_file_that_is_not_for_this_site_changes_nothing() {
     ] {
         let before = StateFingerprint::of(state);
         ward.appliance.import(path).assert_refused(class, code, step);
-        assert_eq!(StateFingerprint::of(state).differs_from(&before, false, step == "X11"), None, "{code}");
+        assert_eq!(
+            StateFingerprint::of(state).differs_from(&before, false, step == "X11"),
+            None,
+            "{code}"
+        );
         assert!(!blob_path(state, &made.layers[7]).try_exists().unwrap());
     }
     // What the refusals say helps.
@@ -288,14 +334,24 @@ fn what_was_lost_since_is_named_and_mended_by_another_file() {
     Damage::Gone.strike(&blob_path(state, &made.layers[7]));
     let half = ward.appliance.import(&first);
     assert_eq!(
-        (half.word(), &half.result["restored_blobs"], &half.result["still_damaged"]),
+        (
+            half.word(),
+            &half.result["restored_blobs"],
+            &half.result["still_damaged"]
+        ),
         ("already", &1.into(), &1.into()),
         "{}",
         half.stderr
     );
     let named = made.layers[7].to_string();
-    assert!(half.stderr.contains(&named) && half.stderr.contains("airlock scrub --report FILE"), "{}", half.stderr);
-    ward.appliance.import(&first).assert_refused("E-DEPENDENCY", "repair", "X10");
+    assert!(
+        half.stderr.contains(&named) && half.stderr.contains("airlock scrub --report FILE"),
+        "{}",
+        half.stderr
+    );
+    ward.appliance
+        .import(&first)
+        .assert_refused("E-DEPENDENCY", "repair", "X10");
     let (second, _) = ward.repaired();
     assert_eq!(ward.appliance.import(&second).result["restored_blobs"], 1);
     assert_whole(state, &files);
@@ -310,7 +366,10 @@ fn reports_and_bundles_are_named_as_the_messages_say() {
     write(&report, b"{\"damage\": 1}");
     let refused = repair(&ward.bundle, &report, &output);
     refused.assert_refused("E-USAGE", "report", "");
-    assert_eq!(refused.remedy(), "have the site write one: `airlock scrub --report FILE`");
+    assert_eq!(
+        refused.remedy(),
+        "have the site write one: `airlock scrub --report FILE`"
+    );
     std::fs::remove_file(&report).unwrap();
     let said = report_of(state, &report);
     // Nothing but digests leaves: several vendors may read it.
@@ -325,7 +384,11 @@ fn reports_and_bundles_are_named_as_the_messages_say() {
     let refused = repair(&other, &report, &output);
     refused.assert_refused("E-USAGE", "report", "");
     assert!(refused.stderr.contains(head.as_str().unwrap()), "{}", refused.stderr);
-    assert!(refused.remedy().starts_with("name the bundle of a release that the report names"));
+    assert!(
+        refused
+            .remedy()
+            .starts_with("name the bundle of a release that the report names")
+    );
     assert!(!output.try_exists().unwrap());
     // What scrub prints is as good; a file that is there stays.
     write(&report, said.to_string().as_bytes());
@@ -338,7 +401,10 @@ fn reports_and_bundles_are_named_as_the_messages_say() {
     write(&report, only.to_string().as_bytes());
     let refused = bundle_command(&["repair", "--replace"], &paths);
     refused.assert_refused("E-USAGE", "report", "");
-    assert_eq!(refused.remedy(), "make one of the bundle of each other release that the report names");
+    assert_eq!(
+        refused.remedy(),
+        "make one of the bundle of each other release that the report names"
+    );
 }
 
 /// Of a bundle in volumes, those suffice that hold what is lost.
@@ -354,7 +420,10 @@ fn a_repair_file_is_made_of_the_volumes_that_hold_what_is_lost() {
         write(&path, bytes);
         path
     };
-    let files: Vec<PathBuf> = (1..).zip(&volumes).map(|(n, bytes)| file(&format!("v{n}"), bytes)).collect();
+    let files: Vec<PathBuf> = (1..)
+        .zip(&volumes)
+        .map(|(n, bytes)| file(&format!("v{n}"), bytes))
+        .collect();
     let mut import = import_command(&site.path(), &files[0]);
     Ended::of(&import.args(&files[1..]).output().unwrap()).assert_imported();
     let stored = stored(&site.path());

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::{Finding, agents};
+use crate::appliance::damage::{self, REPAIR};
 use crate::appliance::folder::{DATABASE, STATUS_DATABASE};
 use crate::appliance::keys::Keys;
 use crate::appliance::present::{built, effective_now, floor};
-use crate::appliance::damage::{self, REPAIR};
 use crate::appliance::{audit_log, authority, parts, pins};
 use crate::crypto::Chain;
 use crate::db::site::{release, trust};
@@ -90,7 +90,13 @@ fn whole(path: &Path, schema: &Schema) -> Result<Reader> {
         Ok(reader)
     };
     // One that a server begins to write meanwhile looks damaged, once: from then on it has a log.
-    look().or_else(|error| if side_file(path, "-wal").is_file() { look() } else { Err(error) })
+    look().or_else(|error| {
+        if side_file(path, "-wal").is_file() {
+            look()
+        } else {
+            Err(error)
+        }
+    })
 }
 
 fn reports(folder: &Path) -> Result<Option<Reader>> {

@@ -297,7 +297,11 @@ impl Patient<'_> {
             left.is_some_and(|left| left.lost().binary_search(&piece).is_err())
         };
         let mendable = bundle.mendable(&|digest| wanted.contains_key(digest), &is_left);
-        let beyond: BTreeSet<Digest> = wanted.keys().filter(|digest| !mendable.contains(digest)).copied().collect();
+        let beyond: BTreeSet<Digest> = wanted
+            .keys()
+            .filter(|digest| !mendable.contains(digest))
+            .copied()
+            .collect();
         if beyond.is_empty() {
             return Ok(Vec::new());
         }
@@ -372,8 +376,7 @@ fn look(store: &Store, dry_run: bool, digest: &Digest, size: u64) -> Result<Cond
 }
 
 /// What makes another repair file.
-const ANOTHER: &str =
-    "have another repair file made by what is damaged now, which `airlock scrub --report FILE` writes down, or import the whole bundle";
+const ANOTHER: &str = "have another repair file made by what is damaged now, which `airlock scrub --report FILE` writes down, or import the whole bundle";
 
 fn mends_nothing(chunks: &ChunkRanges, damaged: usize, carried: usize) -> Error {
     Error::new(

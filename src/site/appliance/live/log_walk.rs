@@ -83,7 +83,11 @@ impl LogWalk {
 
     fn look(&mut self, appliance: &Appliance, changed: bool, now: Instant) -> Result<Verdict> {
         if let Some(newest) = self.newest.filter(|_| changed) {
-            self.newest = Some(appliance.db.read(|connection| audit::verify_after(connection, newest, u64::MAX))?);
+            self.newest = Some(
+                appliance
+                    .db
+                    .read(|connection| audit::verify_after(connection, newest, u64::MAX))?,
+            );
         }
         if self.whole.is_none() && (changed || self.anyhow.is_none_or(|at| at <= now)) {
             self.whole = Some(Sealed::default());
@@ -101,10 +105,16 @@ impl LogWalk {
         }
         appliance.db.read(|connection| {
             let domains = stream_log::domains(connection)?.into_iter();
-            domains.map(|domain| stream_log::verify(connection, domain)).try_for_each(|rows| rows.map(drop))
+            domains
+                .map(|domain| stream_log::verify(connection, domain))
+                .try_for_each(|rows| rows.map(drop))
         })?;
         (self.newest, self.whole, self.anyhow) = (Some(at), None, now.checked_add(ANYHOW));
         let was_broken = std::mem::replace(&mut self.is_broken, false);
-        Ok(if was_broken { Verdict::HoldsAgain } else { Verdict::AsBefore })
+        Ok(if was_broken {
+            Verdict::HoldsAgain
+        } else {
+            Verdict::AsBefore
+        })
     }
 }
