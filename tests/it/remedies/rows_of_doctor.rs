@@ -4,6 +4,7 @@ use super::rows::Row::{self, Followed};
 
 #[rustfmt::skip]
 pub(super) const DOCTOR: &[(&str, Row)] = &[
+    ("?: {}; {REPAIR}", Followed(&["a_repair_file_mends_what_the_site_reported", "what_is_damaged_is_told_part_by_part_and_nothing_is_touched"])),
     ("?: do what stands beside each, then run `airlock doctor` again", Followed(&["what_is_damaged_is_told_part_by_part_and_nothing_is_touched"])),
     ("Clock clock: set the clock of this machine; vendors are told of the step, and times that it wrote before stay as they are", Followed(&["a_wrong_clock_and_an_old_authority_are_put_right"])),
     ("Expired authority: look at the machine's clock; where that is right, end airlock serve, remove identity/ca.pem and identity/ca.key, start it again, and run `airlock target connect TARGET` for every target once more", Followed(&["a_wrong_clock_and_an_old_authority_are_put_right"])),
