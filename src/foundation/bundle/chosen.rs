@@ -4,7 +4,7 @@ use super::emulators::check_emulators;
 use super::index::Blob;
 use super::reader::VerifiedBundle;
 use super::restoring::{Restoring, TakeRestored};
-use crate::container::{ChosenSink, read_chosen};
+use crate::container::{Beside, ChosenSink, read_chosen};
 use crate::domain::{Hash, Result, Step};
 use crate::encoding::{Base, BasePlains, Unpacked};
 
@@ -45,7 +45,7 @@ impl VerifiedBundle {
     pub fn read_chosen_beside(
         self,
         is_chosen: &(dyn Fn(&Blob) -> bool + Sync),
-        beside: &(dyn Fn(&Blob, u64, &mut [u8]) -> Result<bool> + Sync),
+        beside: Beside<'_, Blob>,
         sink: &mut dyn RestoredSink,
     ) -> Result<()> {
         let Self {

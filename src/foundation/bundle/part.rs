@@ -4,7 +4,7 @@
 use super::head::Head;
 use super::kind::BUNDLE;
 use super::volume_set::volume_of;
-use crate::container::{ChunkRanges, claimed_repair, repair_lines};
+use crate::container::{ChunkRanges, claimed_repair, is_of_repair, repair_lines};
 use crate::domain::{Class, Error, Result};
 
 /// What of a bundle a file holds.
@@ -23,10 +23,10 @@ impl Part {
     ///
     /// `E-FORMAT format-lines`.
     pub(super) fn of(head: &Head, format: &[u8]) -> Result<Self> {
-        let Some(claimed) = claimed_repair(format) else {
+        if !is_of_repair(format) {
             return volume_of(head, format).map(Self::Volume);
-        };
-        claimed
+        }
+        claimed_repair(format)
             .filter(|chunks| chunks.last() <= head.totals.chunks && format == repair_lines(&BUNDLE, chunks).as_bytes())
             .map(Self::Repair)
             .ok_or_else(|| {

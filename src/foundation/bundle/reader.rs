@@ -102,7 +102,7 @@ impl OpenedBundle {
     /// Returns the chunks that it says it holds alone, where it calls itself a repair file. Nothing vouches for that before the head is
     /// verified.
     pub fn claimed_repair(&self) -> Option<ChunkRanges> {
-        claimed_repair(self.prologue.format()).flatten()
+        claimed_repair(self.prologue.format())
     }
 
     /// Returns the bytes of the head.

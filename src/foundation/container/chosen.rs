@@ -52,7 +52,7 @@ pub trait ChosenSink<B> {
 }
 
 /// Fills a buffer with bytes of a chosen blob, so far behind its start, where it has them; says whether it did.
-pub(crate) type Beside<'a, B> = &'a (dyn Fn(&B, u64, &mut [u8]) -> Result<bool> + Sync);
+pub type Beside<'a, B> = &'a (dyn Fn(&B, u64, &mut [u8]) -> Result<bool> + Sync);
 
 /// A chunk that is to be read.
 struct Chosen {

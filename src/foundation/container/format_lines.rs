@@ -25,18 +25,23 @@ pub(crate) fn repair_lines(kind: &Kind, chunks: &ChunkRanges) -> String {
     format!("{} 1\n{REPAIR}{chunks}\n", kind.word)
 }
 
-/// Returns what the second line of an entry 00 says where it is that of a repair file: the chunks, or nothing where it names none as a
-/// writer does. As with volumes, it may be believed once the head is verified.
-pub(crate) fn claimed_repair(text: &[u8]) -> Option<Option<ChunkRanges>> {
-    let mut lines = std::str::from_utf8(text).ok()?.lines();
-    let chunks = lines.nth(1)?.strip_prefix(REPAIR)?;
-    Some(ChunkRanges::parse(chunks).filter(|_| lines.next().is_none()))
+/// Whether an entry 00 is that of a repair file, whichever chunks it names.
+pub(crate) fn is_of_repair(text: &[u8]) -> bool {
+    second_line(text).is_some_and(|line| line.starts_with(REPAIR))
+}
+
+/// Returns the chunks that an entry 00 of a repair file names as a writer does. As with volumes, it may be believed once the head is verified.
+pub(crate) fn claimed_repair(text: &[u8]) -> Option<ChunkRanges> {
+    ChunkRanges::parse(second_line(text)?.strip_prefix(REPAIR)?)
+}
+
+fn second_line(text: &[u8]) -> Option<&str> {
+    std::str::from_utf8(text).ok()?.lines().nth(1)
 }
 
 /// Returns which volume of how many an entry 00 says that it is: what may be believed once the head is verified.
 pub(crate) fn claimed_volume(text: &[u8]) -> Option<(usize, usize)> {
-    let lines = std::str::from_utf8(text).ok()?;
-    let numbers = lines.lines().nth(1)?.strip_prefix("volume ")?;
+    let numbers = second_line(text)?.strip_prefix("volume ")?;
     let (volume, count) = numbers.split_once(' ')?.0.split_once('/')?;
     Some((volume.parse().ok()?, count.parse().ok()?))
 }

@@ -73,8 +73,8 @@ mod volumes;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use chosen::ChosenSink;
 pub(crate) use chosen::read_chosen;
+pub use chosen::{Beside, ChosenSink};
 pub(crate) use chunk::{Chunk, check_chunks};
 pub use chunk_ranges::ChunkRanges;
 pub use copy_damage::is_copy_damage;
@@ -83,7 +83,7 @@ pub(crate) use decode::read_payload;
 pub(crate) use encode::{ChunkEncoder, ChunksOut, OneFile, write_chunk, write_payload};
 pub(crate) use entry::{BLOCK, END_BYTES, entry_bytes, header, padding};
 pub use expanded::zstd_reader;
-pub(crate) use format_lines::{claimed_repair, claimed_volume, format_lines, repair_lines, volume_lines};
+pub(crate) use format_lines::{claimed_repair, claimed_volume, format_lines, is_of_repair, repair_lines, volume_lines};
 pub(crate) use frame::stated_size;
 pub(crate) use kind::{Caps, Kind, OtherKind};
 pub use outline::{Builder, PageEntry, Totals};

@@ -315,7 +315,9 @@ fn a_repair_file_that_is_not_for_this_site_changes_nothing() {
     assert_whole(state, &files);
     let refused = ward.appliance.import(&of_next);
     assert!(
-        refused.remedy().starts_with("import the whole bundle: `airlock import FILE"),
+        refused
+            .remedy()
+            .starts_with("import the whole bundle: `airlock import FILE"),
         "{}",
         refused.remedy()
     );
