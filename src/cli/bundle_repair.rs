@@ -209,7 +209,7 @@ fn write(repair: &mut Repair, output: &Path, ui: &mut Ui) -> Result<()> {
     let total = repair.bytes();
     let mut file = BundleFile::create(output, repair.prologue().len() as u64)?;
     repair.write_payload(&mut file, &|error| Error::io("write", output, error), &mut |done| {
-        ui.progress("reading the bundle", done, 0)
+        ui.progress("reading the bundle", done, 0);
     })?;
     file.seal(repair.prologue())?;
     let written = UncachedFile::open(file.partial_path())?;
