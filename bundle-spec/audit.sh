@@ -364,6 +364,9 @@ jq -e -n --slurpfile root root --slurpfile head head --arg domain "$domain" '$ro
 jq -e -n --slurpfile root root --slurpfile head head '$head[0].issued_at | . <= $root[0].expires and (fromdate <= now + 172800)' >answer ||
   refuse "the head was issued after its root expires, or more than 48 hours after now"
 count=$(jq .totals.chunks head)
+if grep -q '^repair chunks ' format; then
+  refuse "this page reads a whole bundle, and this is a repair file: verify.py reads it"
+fi
 printf 'airlock-bundle 1\nvolume 1/1 chunks %d-%d\n' $((count > 0)) "$count" | cmp -s - format || refuse "entry 00 does not say what the head says"
 document approvals 'members(["approvals"]; []) and (.approvals | signatures)' "entry 04"
 head_digest=$(hash_of head)

@@ -36,6 +36,8 @@ ADMITS = ("good as far as this page checks: head ", "not checked here, so not sa
           "(SPEC.md, 11)", "(SPEC.md, M-152 to M-157)", "(SPEC.md, M-10)")
 #: How it refuses every bundle whose layers are copied from others.
 COPIES = "(delta-1): verify.py does, with --base"
+#: And every repair file.
+REPAIRS = "this is a repair file: verify.py reads it"
 WRITES = ("open,openat,openat2,creat,mkdir,mkdirat,mknod,mknodat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,"
           "unlinkat,rmdir,truncate,chmod,fchmodat,chown,lchown,fchownat,utimensat,setxattr,lsetxattr,mount,chdir,fchdir")
 
@@ -291,7 +293,7 @@ def judge_case(case, traced, airlock):
             page.faults.append("did not refuse what verify.py refuses")
     else:
         says = page.says
-        if not judged["exit"] and not says.endswith(COPIES):
+        if not judged["exit"] and not says.endswith((COPIES, REPAIRS)):
             page.faults.append("refused what verify.py accepts")
     if words is not None and words not in page.text:
         page.faults.append(f"does not show {words!r}")
@@ -372,7 +374,7 @@ def main():
     print(f"\n{sum(counts.values())} cases, {f'{watched} traced' if traced else 'writes NOT traced: strace does not work here'}")
     for (python, page), count in sorted(counts.items()):
         why = {("refused", "not refused"): ", all of them in what it says it does not check",
-               ("accepted", "refused"): ", all of them with copied layers, which it says it does not read"}.get((python, page), "")
+               ("accepted", "refused"): ", all of them with copied layers, or repair files, which it says it does not read"}.get((python, page), "")
         print(f"  verify.py {python}, audit.sh {page}: {count}{why if not wrong else ''}")
     for fault in wrong:
         print(f"WRONG {verify.shown(fault)}")

@@ -397,6 +397,7 @@ class Recipe:
         signatures = self.hook("signatures", signatures)
         signatures = signatures if isinstance(signatures, bytes) else canonical({"signatures": signatures})
         approvals = self.hook("approvals", b'{"approvals":[]}')
+        self.parts = (signatures, trust, head_bytes, approvals), pages, offset, stored
         cut, made = self.cut or [len(stored)], []
         for volume, count in enumerate(cut, start=1):
             before = sum(cut[:volume - 1])
@@ -410,6 +411,13 @@ class Recipe:
     def volumes(self):
         self.build()
         return self.made
+
+    def repair(self, said, *numbers):
+        """A repair file with chunks of these numbers, whose entry 00 names them in these words."""
+        self.build()
+        (signatures, trust, head_bytes, approvals), pages, offset, stored = self.parts
+        return self.archive(f"airlock-bundle 1\nrepair chunks {said}\n".encode(), (signatures, trust, head_bytes, approvals), pages, offset,
+                            [(number, stored[number - 1][1]) for number in numbers])
 
     def archive(self, first, others, pages, offset, chunks):
         signatures, trust, head_bytes, approvals = others

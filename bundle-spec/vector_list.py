@@ -38,6 +38,7 @@ def fill(vectors):
     vector_recipes.fill(vectors)
     vector_deltas.fill(vectors)
     volumes(vectors)
+    repairs(vectors)
 
 
 # --- Good ---------------------------------------------------------------------------------------------------------
@@ -567,6 +568,45 @@ def volumes(vectors):
     vectors.add("sets/other-set", one, "volumes of two bundles", {"verdict": "refused", "class": "E-FORMAT", "code": "volumes", "step": "X2"}, others=[other])
     vectors.add("sets/twice", one, "one volume under two names", {"verdict": "refused", "class": "E-FORMAT", "code": "volumes", "step": "X5"},
                 others=[one, two])
+
+
+# --- Repair files ------------------------------------------------------------------------------------------------------
+
+def in_four():
+    """Four chunks: the early one, a layer in two chunks and a half."""
+    content = Content()
+    content.tag(content.manifest((bytes(verify.MIB * 5 // 2),)), "four")
+    return Recipe(content)
+
+
+def repairs(vectors):
+    pins = [chain_file(in_four().first)]
+
+    def add(name, said, *numbers, recipe=in_four, **expect):
+        good = {"verdict": "good"}
+        vectors.add(f"sets/repair-{name}", recipe().repair(said, *numbers), f"a repair file that says {said}",
+                    {"verdict": "refused", **expect} if expect else good, pins=pins)
+
+    add("one", "3-3", 3)
+    add("ranges", "1-2,4-4", 1, 2, 4)
+    add("none", "0-0")
+    of_volumes = in_two().repair("2-2", 2)
+    vectors.add("sets/repair-of-volumes", of_volumes, "a repair file of a bundle in volumes", {"verdict": "good"}, pins=[chain_file(in_two().first)])
+
+    def bad(name, data, says, code, kind="E-FORMAT", step="X5", **more):
+        vectors.bad(f"repair-{name}", data, says, kind, code, step, pins=pins, **more)
+
+    for name, said in (("beyond", "3-5"), ("order", "3-3,1-1"), ("touching", "2-2,3-3"), ("overlap", "1-3,3-4"), ("turned", "3-2"),
+                       ("zero", "0-1"), ("leading", "03-3"), ("empty", "0-0,1-1"), ("comma", "3-3,"), ("words", "3")):
+        bad(name, in_four().repair(said, 3), f"entry 00 of a repair file says {said}", "format-lines")
+    bad("letters", in_four().repair("3-x", 3), "entry 00 of a repair file says 3-x", "format-lines", step="X2")
+    bad("other-chunk", in_four().repair("3-3", 2), "a repair file with another chunk than it says", "header", step="X11")
+    bad("missing-chunk", in_four().repair("2-3", 2), "a repair file without a chunk that it says", "header", step="X11")
+    bad("more-chunks", in_four().repair("3-3", 3, 4), "a repair file with a chunk that it does not say", "end", step="X12")
+    damaged = bytearray(in_four().repair("3-3", 3))
+    damaged[-1024 - 512] ^= 1
+    bad("damaged", bytes(damaged), "a repair file whose chunk is damaged", "stored-hash", kind="E-INTEGRITY", step="X11")
+    bad("not-here", in_four().repair("3-3", 3), "a repair file where its release is not", "release", kind="E-DEPENDENCY", step="X7", site=SITE)
 
 
 # --- Acknowledgement ----------------------------------------------------------------------------------------------

@@ -720,6 +720,25 @@ def volume_of(head, lines):
     raise Refusal("E-FORMAT", "format-lines", "entry 00 does not say what the head says")
 
 
+def repair_of(head, lines):
+    """Numbers of the chunks that a repair file holds alone; None for what is no repair file."""
+    begin = b"airlock-bundle 1\nrepair chunks "
+    if not lines.startswith(begin):
+        return None
+    found, next_first = [], 1
+    if lines == begin + b"0-0\n":
+        return found
+    said = lines[len(begin):-1].decode("ascii")
+    for part in said.split(","):
+        match = re.fullmatch(r"([1-9][0-9]*)-([1-9][0-9]*)", part)
+        first, last = (int(match[1]), int(match[2])) if match else (0, 0)
+        if not next_first <= first <= last <= head["totals"]["chunks"]:
+            raise Refusal("E-FORMAT", "format-lines", "entry 00 names chunks that the bundle does not have, or not as a repair file names them")
+        found += range(first, last + 1)
+        next_first = last + 2
+    return found
+
+
 # --- 6. Index and chunks ------------------------------------------------------------------------------------------
 
 MANIFESTS = {"application/vnd.oci.image.manifest.v1+json": "manifest",
@@ -1863,7 +1882,7 @@ class Verifier:
     """One pass over a bundle, step by step; `others` are further volumes of it, in any order."""
 
     def __init__(self, source, chains, site=None, mark=None, at=None, others=()):
-        self.others, self.volumes = others, {}
+        self.others, self.volumes, self.repair = others, {}, None
         self.source, self.chains, self.site, self.mark, self.at = source, chains, site, mark, at
         self.step, self.report = "X1", {}
         self.rebuild, self.bases, self.sizes, self.kept = False, {}, {}, Kept()
@@ -1911,7 +1930,10 @@ class Verifier:
             raise distrust("domain", "the head names another trust domain than entry 02")
         if head["root_version"] > len(chain.roots):
             raise distrust("missing-link", f"the bundle was made under root {head['root_version']}, whose link is missing")
-        for lines, one in numbered:
+        self.repair = repair_of(head, numbered[0][0])
+        if self.repair is not None and self.others:
+            raise Refusal("E-FORMAT", "volumes", "a repair file stands among volumes")
+        for lines, one in numbered if self.repair is None else []:
             volume = volume_of(head, lines)
             if volume in self.volumes:
                 raise Refusal("E-FORMAT", "volumes", f"two files are volume {volume}")
@@ -1928,6 +1950,8 @@ class Verifier:
             self.step = "X7"
             if self.sequence(head, root) == "already":
                 return "already"
+            if self.repair is not None:
+                raise Refusal("E-DEPENDENCY", "release", "a repair file is for a site that has the release")
         self.step = "X8"
         if head["issued_at"] > root["expires"]:
             raise Refusal("E-CLOCK", "issued-after-root", "the bundle says it was issued after its root expires")
@@ -1951,6 +1975,8 @@ class Verifier:
         self.compare_needs(index)
         self.kept.begin(index)
         self.step = "X11"
+        if self.repair is not None:
+            return self.check_repair(index)
         missing = [volume for volume in range(1, len(head["volumes"]) + 1) if volume not in self.volumes]
         if missing:
             self.check_stored(head, index)
@@ -1995,6 +2021,15 @@ class Verifier:
                 self.stored_chunk(number, index.lines["chunk"][number - 1])
             self.end(self.source)
 
+    def check_repair(self, index):
+        """Of a repair file every byte is what was signed; what it makes with the rest, nobody knows here."""
+        self.report["repair"] = len(self.repair)
+        for number in self.repair:
+            self.stored_chunk(number, index.lines["chunk"][number - 1])
+        self.step = "X12"
+        self.end(self.source)
+        return "good"
+
     @staticmethod
     def check_format(lines):
         first = lines.split(b"\n")[0]
@@ -2004,8 +2039,8 @@ class Verifier:
             raise Refusal("E-FORMAT", "wrong-type", "this is a status package")
         if first != b"airlock-bundle 1":
             raise Refusal("E-FORMAT", "not-a-bundle", "the format line is not that of a bundle")
-        if not re.fullmatch(rb"airlock-bundle 1\nvolume [0-9]+/[0-9]+ chunks [0-9]+-[0-9]+\n", lines):
-            raise Refusal("E-FORMAT", "format-lines", "the second format line is not one of a volume")
+        if not re.fullmatch(rb"airlock-bundle 1\n(volume [0-9]+/[0-9]+ chunks [0-9]+-[0-9]+|repair chunks [0-9,-]+)\n", lines):
+            raise Refusal("E-FORMAT", "format-lines", "the second format line is neither one of a volume nor one of a repair file")
 
     @staticmethod
     def signature_list(data, name, kind):
@@ -2261,7 +2296,7 @@ def main():
         print(shown(f"refused: {found['class']} {found['code']} at {found.get('step', 'the pin')}: {found['found']}"))
     else:
         print(shown(f"{found['verdict']}: {found['product']} {found['channel']} {found['version']} number {found['sequence']}, "
-                    f"head {found['head']}, not judged: {', '.join(found['skipped'])}{not_rebuilt(found)}{not_restored(found)}"))
+                    f"head {found['head']}, not judged: {', '.join(found['skipped'])}{not_rebuilt(found)}{not_restored(found)}{of_repair(found)}"))
     return found["exit"]
 
 
@@ -2270,6 +2305,11 @@ def not_rebuilt(found):
     missed, plains = found.get("not_rebuilt"), found.get("diff_ids")
     said = f", not compressed anew: {missed['blobs']} gzip layers of {missed['bytes']} bytes" if missed else ""
     return said + (f", the plain of {plains['equal']} of {plains['layers']} is the one in the config of its image" if plains else "")
+
+
+def of_repair(found):
+    """What is said of a file that holds some chunks."""
+    return f", a repair file: {found['repair']} of {found['chunks']} chunks, and not what is made of them" if "repair" in found else ""
 
 
 def not_restored(found):

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Ui;
 use super::scope_names::ScopeNames;
-use super::site_view::ConfigArgs;
+use super::site_view::{ConfigArgs, warn_of_reach};
 use super::state_folder::StateArgs;
 use super::table::table;
 use crate::appliance::Appliance;
@@ -69,10 +69,11 @@ pub(super) fn run(command: &AccessCommand, ui: &mut Ui) -> Result<()> {
     match command {
         AccessCommand::Add { name, read, place } => {
             let appliance = place.state.open(ui)?;
+            let view = place.config.site_view_as_served(&appliance, ui)?;
+            warn_of_reach(&view, ui);
             let (secret, access) = appliance.add_access(NewAccess { name, patterns: read })?;
             ui.say(format_args!("the credential {name}: it is shown this once"));
             warn_unknown(&appliance, &access, ui)?;
-            let view = place.config.site_view_as_served(&appliance, ui)?;
             ui.say(format_args!("next: docker login {} -u {name}", view.address()));
             let mut value = to_json(&access);
             if let Some(members) = value.as_object_mut() {

@@ -12,7 +12,7 @@ use super::file_kind::Door;
 use super::head_view::{describe, headline};
 use super::ui::{bytes, escape};
 use super::{Ui, bundle_desired, trust_file, volume_view};
-use crate::bundle::read_desired;
+use crate::bundle::{VerifiedBundle, read_desired};
 use crate::domain::{Class, Clock as _, Digest, Error, Result, SystemClock, Timestamp, counted};
 use crate::encoding::Encoding;
 use crate::media;
@@ -63,6 +63,8 @@ pub(super) enum BundleCommand {
     },
     Extract(super::bundle_extract::ExtractArgs),
     Diff(super::bundle_diff::DiffArgs),
+    #[cfg(feature = "vendor")]
+    Repair(super::bundle_repair::RepairArgs),
     #[cfg(feature = "vendor")]
     Sign(super::bundle_sign::SignArgs),
     /// Build and sign a bundle from a release file, or from a list of images
@@ -141,6 +143,8 @@ pub(super) fn run(command: &BundleCommand, ui: &mut Ui) -> Result<()> {
         BundleCommand::Extract(args) => super::bundle_extract::run(args, ui),
         BundleCommand::Diff(args) => super::bundle_diff::run(args, ui),
         #[cfg(feature = "vendor")]
+        BundleCommand::Repair(args) => super::bundle_repair::run(args, ui),
+        #[cfg(feature = "vendor")]
         BundleCommand::Sign(args) => super::bundle_sign::run(args, ui),
         #[cfg(feature = "vendor")]
         BundleCommand::Create(args) => super::bundle_create::run(args, ui),
@@ -153,7 +157,7 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
     let size = source.size;
     let opened = source.into_bundle().map_err(|error| Door::BUNDLE.told(error, file))?;
     let signatures = opened.signatures()?;
-    let at_hand = opened.claimed_volumes();
+    let (at_hand, repair) = (opened.claimed_volumes(), opened.claimed_repair());
     let (head, digest, list) = if let Some(trust) = trust {
         let (signed, _) = opened_under(opened, &trust_file::read(trust)?)?;
         let (head, digest) = (signed.head().clone(), signed.head_digest());
@@ -161,7 +165,12 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
             let bundle = signed.read_index(|_, _| Ok(()))?;
             let (names, needs) = (names(&bundle), bundle.index().needs().to_vec());
             let encoded = encoded(&bundle);
-            Some((names, needs, encoded, read_desired(bundle)?))
+            // What shall run stands in chunks that a repair file need not hold.
+            let desired = match &repair {
+                Some(_) => None,
+                None => read_desired(bundle)?,
+            };
+            Some((names, needs, encoded, desired))
         } else {
             None
         };
@@ -184,7 +193,7 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
         None => (None, Vec::new(), Vec::new(), None),
     };
     let mut human = describe(&head, digest, &signatures, verified, size, names.as_deref());
-    human += &volume_view::lines(&head, &at_hand);
+    human += &volume_view::lines(&head, &at_hand, repair.as_ref());
     for need in &needs {
         human += &format!("\n  needs {}  {}", need.digest, bytes(need.size));
     }
@@ -209,6 +218,9 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
         "head_digest": digest, "verified": verified, "head": head, "size": size, "volumes_at_hand": at_hand,
         "signatures": signatures.iter().map(|signature| signature.keyid).collect::<Vec<_>>(),
     });
+    if let (Some(members), Some(chunks)) = (value.as_object_mut(), &repair) {
+        members.insert("repair".into(), chunks.to_string().into());
+    }
     if let (Some(members), Some(names)) = (value.as_object_mut(), &names) {
         members.insert("names".into(), json!(names));
         let needs = needs.iter().map(|need| match need.plain_size {
@@ -226,7 +238,7 @@ fn inspect(file: &Path, trust: Option<&Path>, list: bool, ui: &mut Ui) -> Result
     ui.result(&value, human)
 }
 
-fn names(bundle: &crate::bundle::VerifiedBundle) -> Vec<String> {
+fn names(bundle: &VerifiedBundle) -> Vec<String> {
     bundle
         .index()
         .names()
@@ -238,7 +250,7 @@ fn names(bundle: &crate::bundle::VerifiedBundle) -> Vec<String> {
 }
 
 /// Returns the blobs that travel encoded, and what each is copied from.
-fn encoded(bundle: &crate::bundle::VerifiedBundle) -> Vec<(crate::bundle::Blob, Encoding, Vec<Digest>)> {
+fn encoded(bundle: &VerifiedBundle) -> Vec<(crate::bundle::Blob, Encoding, Vec<Digest>)> {
     let index = bundle.index();
     let bases = |blob: &crate::bundle::Blob| index.bases(blob).iter().map(|base| base.digest).collect();
     let encoded = |blob: &crate::bundle::Blob| Some((*blob, index.encoding(blob)?, bases(blob)));
@@ -258,6 +270,9 @@ fn verify(
         at,
     };
     let (bundle, chain) = open_judged(files, by, ui)?;
+    if bundle.repair().is_some() {
+        return verify_repair(bundle, ui);
+    }
     if !bundle.missing_volumes().is_empty() {
         let total = bundle.total_bytes();
         return Err(bundle.incomplete(|done| ui.progress("verify", done, total)));
@@ -305,6 +320,26 @@ fn verify(
         if at.is_some() { "" } else { "expiry, " },
         counted(needs, "blob"),
         bytes(needed_bytes),
+    );
+    ui.result(&value, human)
+}
+
+/// Of a repair file every byte is compared with what was signed; what it makes is judged where the rest of the bundle is.
+fn verify_repair(bundle: VerifiedBundle, ui: &mut Ui) -> Result<()> {
+    let (head, digest, total) = (bundle.head().clone(), bundle.head_digest(), bundle.total_bytes());
+    let chunks = bundle.repair().cloned().unwrap_or_default();
+    bundle.check_repair(|done| ui.progress("verify", done, total))?;
+    let value = json!({
+        "result": "good", "head_digest": digest, "product": head.product, "channel": head.channel, "epoch": head.epoch,
+        "sequence": head.sequence, "version": head.version, "repair": chunks.to_string(), "chunks": chunks.count(),
+        "skipped": ["audience", "sequence", "approvals", "needs", "content"],
+    });
+    let human = format!(
+        "good: a repair file with {} of {} ({chunks}): every byte is what was signed\nof {}\nhead {digest}\nnot judged without the site that \
+         has the rest: what is made of them",
+        counted(chunks.count(), "chunk"),
+        head.totals.chunks,
+        headline(&head),
     );
     ui.result(&value, human)
 }

@@ -70,7 +70,7 @@ fn check(path: Option<&Path>, ui: &mut Ui) -> Result<()> {
 }
 
 /// What is not wrong, and may not be meant.
-fn notes(config: &Config) -> Vec<String> {
+pub(super) fn notes(config: &Config) -> Vec<String> {
     let mut notes = Vec::new();
     let mut files = vec![&config.mirror.authority, &config.mirror.credentials];
     let own = config.server.tls.own.as_ref();

@@ -1,8 +1,11 @@
 //! Damage of releases, as people read it.
 
+use serde_json::json;
+
 use super::scope_names::ScopeNames;
 use super::ui::escape;
 use crate::appliance::{Appliance, ReleaseDamage};
+use crate::container::ChunkRanges;
 use crate::db::site::release::ReleaseRow;
 use crate::domain::Result;
 
@@ -26,9 +29,53 @@ impl DamageView {
         self.0.iter().map(|damage| line(damage, names)).collect()
     }
 
-    /// Returns it all for machines.
+    /// Whether stored content is damaged, which a repair file mends.
+    pub(super) fn is_of_content(&self) -> bool {
+        self.0.iter().any(|damage| damage.count() > 0)
+    }
+
+    /// Returns what leaves for whoever makes a repair file: digests and numbers alone, for several vendors may read it. Nothing when all are
+    /// whole.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Appliance::left_over`].
+    pub(super) fn to_report(&self, appliance: &Appliance) -> Result<Option<serde_json::Value>> {
+        let mut damage = Vec::with_capacity(self.0.len());
+        for damaged in &self.0 {
+            let mut pieces = serde_json::Map::new();
+            for digest in &damaged.content {
+                let Some(left) = appliance.left_over(digest)?.filter(|left| !left.lost().is_empty()) else {
+                    continue;
+                };
+                let lost = ChunkRanges::exactly(left.lost().iter().copied());
+                pieces.insert(
+                    digest.to_string(),
+                    json!({"bytes": left.piece_size(), "lost": lost.to_string()}),
+                );
+            }
+            damage.push(json!({
+                "content": damaged.content, "head": damaged.release.head, "pieces": pieces, "signed_head": damaged.head.is_some(),
+            }));
+        }
+        Ok((!damage.is_empty()).then(|| json!({"damage": damage})))
+    }
+
+    /// Returns it for machines.
     pub(super) fn to_json(&self) -> serde_json::Value {
         self.0.iter().map(ReleaseDamage::to_json).collect()
+    }
+
+    /// As [`Self::to_json`], with every digest.
+    pub(super) fn to_json_with_content(&self) -> serde_json::Value {
+        let with_content = |damage: &ReleaseDamage| {
+            let mut value = damage.to_json();
+            if let Some(members) = value.as_object_mut() {
+                members.insert("content".into(), json!(damage.content));
+            }
+            value
+        };
+        self.0.iter().map(with_content).collect()
     }
 }
 

@@ -25,6 +25,8 @@ mod bundle_opening;
 #[cfg(feature = "vendor")]
 mod bundle_plan;
 #[cfg(feature = "vendor")]
+mod bundle_repair;
+#[cfg(feature = "vendor")]
 mod bundle_sign;
 mod bundle_verifying;
 mod completion;
@@ -46,6 +48,10 @@ mod demo_home;
 mod deployment_state;
 #[cfg(feature = "site")]
 mod disk;
+#[cfg(feature = "site")]
+mod doctor;
+#[cfg(feature = "site")]
+mod doctor_units;
 #[cfg(feature = "vendor")]
 mod end_signals;
 #[cfg(feature = "site")]
@@ -279,6 +285,8 @@ enum Command {
     #[cfg(feature = "site")]
     Scrub(scrub::ScrubArgs),
     #[cfg(feature = "site")]
+    Doctor(doctor::DoctorArgs),
+    #[cfg(feature = "site")]
     #[command(subcommand)]
     Config(config::ConfigCommand),
     Completion(completion::CompletionArgs),
@@ -363,6 +371,8 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Disk(args) => disk::run(&args, ui),
         #[cfg(feature = "site")]
         Command::Scrub(args) => scrub::run(&args, ui),
+        #[cfg(feature = "site")]
+        Command::Doctor(args) => doctor::run(&args, ui),
         #[cfg(feature = "site")]
         Command::Config(command) => config::run(&command, ui),
         Command::Completion(args) => completion::run(&args, &mut Cli::command(), ui),

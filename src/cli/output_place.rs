@@ -64,6 +64,9 @@ pub(super) enum Makes {
     /// A status package.
     #[cfg(feature = "site")]
     Package,
+    /// What is damaged, for whoever makes a repair file.
+    #[cfg(feature = "site")]
+    DamageReport,
     /// QR codes.
     #[cfg(feature = "site")]
     Picture,
@@ -90,6 +93,8 @@ impl Makes {
             Self::AuditLog => "a copy of the audit log",
             #[cfg(feature = "site")]
             Self::Package => "a status package",
+            #[cfg(feature = "site")]
+            Self::DamageReport => "a report of damage",
             #[cfg(feature = "site")]
             Self::Picture => "a PNG picture",
         }
@@ -123,6 +128,8 @@ impl Makes {
             Self::AuditLog => bytes.starts_with(b"{\"action\":"),
             #[cfg(feature = "site")]
             Self::Package => is_of(bytes, PACKAGE_WORD),
+            #[cfg(feature = "site")]
+            Self::DamageReport => bytes.starts_with(b"{\"damage\":"),
             #[cfg(feature = "site")]
             Self::Picture => bytes.starts_with(b"\x89PNG"),
         }

@@ -98,6 +98,7 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     confine::no_network()?;
     let running = bound.start(services)?;
     let addresses = (running.tls_addresses().to_vec(), running.addresses().to_vec());
+    let metrics = running.metrics_address();
     running.run_until_signal(
         || {
             // Whoever reads these lines may end the server at once, and it ends as it should.
@@ -106,6 +107,9 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
             }
             for address in addresses.1 {
                 ui.say(format_args!("serving http://{address}/v2/"));
+            }
+            if let Some(address) = metrics {
+                ui.say(format_args!("metrics: http://{address}/metrics"));
             }
             ui.say(format_args!("agents: {base}"));
             if let Some(authority) = &authority {

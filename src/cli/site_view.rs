@@ -77,6 +77,25 @@ impl ConfigArgs {
     }
 }
 
+/// Warns where what is printed for other machines leads them to themselves, or lets whoever stands between read it: said before a secret
+/// is made for it.
+pub(super) fn warn_of_reach(view: &SiteView, ui: &mut Ui) {
+    let base = view.base();
+    if view.is_for_this_machine() {
+        ui.warn(format_args!(
+            "what is printed names {}, which leads every other machine to itself; [tls] listen and names, or [agents] address, say where this \
+             appliance is found",
+            escape(&base)
+        ));
+    } else if !view.is_secure() {
+        ui.warn(format_args!(
+            "what is printed names {}, without TLS: whoever stands between reads secrets and changes content; [tls] listen and names serve \
+             HTTPS",
+            escape(&base)
+        ));
+    }
+}
+
 /// Returns what agents are told of an appliance that they find at an address.
 ///
 /// # Errors

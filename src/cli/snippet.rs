@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::Ui;
-use super::site_view::ConfigArgs;
+use super::site_view::{ConfigArgs, warn_of_reach};
 use super::state_folder::StateArgs;
 use crate::appliance::fleet::Hub;
 use crate::appliance::live::Live;
@@ -101,6 +101,7 @@ pub(super) fn run(args: &SnippetArgs, ui: &mut Ui) -> Result<()> {
         hosts = live_hosts(&Registry::new(&live)?)?;
     }
     let hub = Hub::new(&live, view)?;
+    warn_of_reach(hub.site_view(), ui);
     let login = args.login_stdin.then(|| login(&hub)).transpose()?;
     let engine: Engine = args.engine.into();
     let snippet = engine.snippet(hub.site_view(), &hosts, login.as_ref());

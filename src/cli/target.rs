@@ -7,7 +7,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::confirm::confirm;
-use super::site_view::ConfigArgs;
+use super::site_view::{ConfigArgs, warn_of_reach};
 use super::snippet::EngineName;
 use super::state_folder::StateArgs;
 use super::target_find::{chosen, find, report_target};
@@ -312,6 +312,7 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
 fn connect(args: &ConnectArgs, ui: &mut Ui) -> Result<()> {
     let hub = args.place.hub_as_served(ui)?;
     let target = find(&hub, &args.target)?;
+    warn_of_reach(hub.site_view(), ui);
     if let Some(engine) = args.mirrors {
         let snippet = hub.snippet(&target.id, engine.into())?;
         return snippet::print(&snippet, json!({"target": target.id}), ui);

@@ -136,6 +136,15 @@ impl Config {
     fn of(file: Document, places: &Places) -> Result<Self> {
         let read = read_policy(&file, places)?;
         let limits = bounds(&file, places)?;
+        let metrics = file.metrics.listen;
+        if metrics.is_some_and(|address| address.ip().is_unspecified()) {
+            return Err(places
+                .wrong(
+                    &["metrics.listen"],
+                    "tells numbers of this server at every address of this machine",
+                )
+                .expected("one address, of loopback or of the network of those who watch"));
+        }
         let own = match (file.tls.certificate, file.tls.key) {
             (None, None) if file.tls.authority.is_none() => None,
             (Some(certificate), Some(key)) => Some(OwnCertificate {
@@ -167,6 +176,7 @@ impl Config {
                     interval: file.agents.interval,
                 },
                 read,
+                metrics,
                 plain_http_beyond_loopback: file.plain_http_beyond_loopback,
                 limits,
             },
@@ -448,6 +458,10 @@ mod tests {
             (
                 "[export]\noutbox_mib = 63",
                 "line 2, column 14: leaves no room for a package",
+            ),
+            (
+                "[metrics]\nlisten = \"0.0.0.0:9105\"",
+                "line 2, column 10: tells numbers of this server",
             ),
             ("[limits]\nconnections = 0", "nothing to serve with"),
             ("[limits]\nconnections = 1000001", "limits that limit nothing"),

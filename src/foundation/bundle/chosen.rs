@@ -4,7 +4,7 @@ use super::emulators::check_emulators;
 use super::index::Blob;
 use super::reader::VerifiedBundle;
 use super::restoring::{Restoring, TakeRestored};
-use crate::container::{ChosenSink, read_chosen};
+use crate::container::{Beside, ChosenSink, read_chosen};
 use crate::domain::{Hash, Result, Step};
 use crate::encoding::{Base, BasePlains, Unpacked};
 
@@ -33,6 +33,21 @@ impl VerifiedBundle {
     ///
     /// `E-INTERNAL emulator` at X10; `E-FORMAT`, `E-LIMIT`, `E-INTEGRITY`, `E-INCOMPLETE` and `E-IO` at X11; `E-FORMAT` at X12; and those of the sink.
     pub fn read_chosen(self, is_chosen: &(dyn Fn(&Blob) -> bool + Sync), sink: &mut dyn RestoredSink) -> Result<()> {
+        self.read_chosen_beside(is_chosen, &|_, _, _| Ok(false), sink)
+    }
+
+    /// As [`Self::read_chosen`], of a repair file: of blobs that travel as they are, `beside` fills a buffer with bytes so far behind the start
+    /// of one, where it has them, and says whether it did.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read_chosen`]; those of `beside`.
+    pub fn read_chosen_beside(
+        self,
+        is_chosen: &(dyn Fn(&Blob) -> bool + Sync),
+        beside: Beside<'_, Blob>,
+        sink: &mut dyn RestoredSink,
+    ) -> Result<()> {
         let Self {
             mut source,
             head,
@@ -49,6 +64,7 @@ impl VerifiedBundle {
             index.payload(&head),
             &index.chunks,
             is_chosen,
+            beside,
             &mut restored,
         )
         .map_err(|error| error.at(Step::X11))?;

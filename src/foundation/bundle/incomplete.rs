@@ -13,8 +13,8 @@ impl VerifiedBundle {
     pub fn missing_volumes(&self) -> Vec<usize> {
         let at_hand = self.source.volumes_at_hand();
         let all = 1..=self.head.volumes.len();
-        all.filter(|volume| self.head.volumes.len() > 1 && !at_hand.contains(volume))
-            .collect()
+        let is_set = self.head.volumes.len() > 1 && self.source.repair().is_none();
+        all.filter(|volume| is_set && !at_hand.contains(volume)).collect()
     }
 
     /// Compares every byte of the volumes at hand with what was signed, makes nothing of them, and returns the refusal: damage, or that a

@@ -12,6 +12,7 @@ pub(super) static BUNDLE: Kind = Kind {
     made_with: "airlock bundle create",
     arrival: "import",
     goes_on: true,
+    is_repaired: true,
     no_such_file: "not-a-bundle",
     head_type: PayloadType::BundleHead,
     offset_unit: 4096,

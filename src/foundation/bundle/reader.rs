@@ -9,6 +9,7 @@
 //! - *Decoder attacks*: a chunk's stored hash is compared before a decoder sees it; the frame's header is checked before the
 //!   library is called; output is bounded by the derived size.
 //! - *Volumes that do not belong together*: [`volume_set`](super::volume_set).
+//! - *A file with some chunks in place of a bundle*: a chunk that is not there is asked for by nobody, or refused where it is read.
 //! - *Stripped revocations*: the head names the root under which it was made.
 
 use sha2::{Digest as _, Sha256};
@@ -17,12 +18,13 @@ use super::head::Head;
 use super::index::Index;
 use super::index_reader::IndexReader;
 use super::kind::BUNDLE;
+use super::part::Part;
 use super::trust_links::{TrustLinks, parse_trust};
-use super::volume_set::{Others, volume_of};
+use super::volume_set::Others;
 use super::writer::UnsignedBundle;
 use crate::container::{
-    END_BYTES, Input, Prologue, Source, VolumeTable, claimed_volume, entry_bytes, read_fill, read_pages,
-    signatures_bytes,
+    ChunkRanges, END_BYTES, Input, Prologue, Source, VolumeTable, claimed_repair, claimed_volume, entry_bytes,
+    read_fill, read_pages, signatures_bytes,
 };
 use crate::crypto::{Chain, Envelope, RoleName, RootDocument, Signature};
 use crate::domain::{Class, Error, Hash, Result, Step, limits};
@@ -95,6 +97,38 @@ impl OpenedBundle {
     /// Returns which volume of how many it says that it is. Nothing vouches for that before the head is verified.
     pub fn claimed_volume(&self) -> (usize, usize) {
         claimed_volume(self.prologue.format()).unwrap_or((1, 1))
+    }
+
+    /// Returns the chunks that it says it holds alone, where it calls itself a repair file. Nothing vouches for that before the head is
+    /// verified.
+    pub fn claimed_repair(&self) -> Option<ChunkRanges> {
+        claimed_repair(self.prologue.format())
+    }
+
+    /// Returns the bytes of the head.
+    pub(super) fn head_bytes(&self) -> &[u8] {
+        self.prologue.head()
+    }
+
+    /// Returns entry 02, of several volumes the one with the most links.
+    pub(super) fn fullest_trust(&self) -> &[u8] {
+        let others = self.others.different().iter().map(Prologue::trust);
+        let fuller = others.max_by_key(|trust| trust.len());
+        fuller
+            .filter(|trust| trust.len() > self.prologue.trust().len())
+            .unwrap_or(self.prologue.trust())
+    }
+
+    /// Lets go everything but what is read on, as far as a head says what part of the bundle that is.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT format-lines` and `volumes` at X5.
+    pub(super) fn into_sources(mut self, head: &Head) -> Result<(Source, Others)> {
+        Part::of(head, self.prologue.format())
+            .and_then(|part| self.number(head, part))
+            .map_err(|error| error.at(Step::X5))?;
+        Ok((self.source, self.others))
     }
 
     /// Returns the hash of everything before the index, for telling files apart.
@@ -198,7 +232,16 @@ impl OpenedBundle {
     /// Those of every step up to X9a.
     pub fn into_unsigned(mut self) -> Result<(UnsignedBundle, Vec<Signature>)> {
         let (head, _) = self.unverified_head()?;
-        let volume = volume_of(&head, self.prologue.format()).map_err(|error| error.at(Step::X5))?;
+        let part = Part::of(&head, self.prologue.format()).map_err(|error| error.at(Step::X5))?;
+        let Part::Volume(volume) = part else {
+            return Err(Error::new(
+                Class::Usage,
+                "repair",
+                "this is a repair file, which carries the signatures and approvals of its bundle",
+            )
+            .expected("the bundle itself")
+            .remedy("name the bundle itself, then make the repair file of it again: `airlock bundle repair BUNDLE --report FILE -o FILE`"));
+        };
         let signatures = self.signatures()?;
         self.prologue.approvals().map_err(|error| error.at(Step::X9))?;
         let mut pages = Vec::new();
@@ -246,11 +289,8 @@ impl OpenedBundle {
         BUNDLE
             .verify(&role, self.prologue.head(), &signatures)
             .map_err(|error| error.at(Step::X4))?;
-        let (head, volume) = self.check_head(chain, verified).map_err(|error| error.at(Step::X5))?;
-        self.others.number(&head, volume).map_err(|error| error.at(Step::X5))?;
-        if head.volumes.len() > 1 {
-            self.source.is_of_set(VolumeTable::new(&head.volumes), volume);
-        }
+        let (head, part) = self.check_head(chain, verified).map_err(|error| error.at(Step::X5))?;
+        self.number(&head, part).map_err(|error| error.at(Step::X5))?;
         if !root.products.contains(&head.product) {
             return Err(Error::new(
                 Class::Audience,
@@ -295,6 +335,28 @@ impl OpenedBundle {
         }
     }
 
+    /// Says to the source what part of the bundle it is.
+    fn number(&mut self, head: &Head, part: Part) -> Result<()> {
+        match part {
+            Part::Volume(volume) => {
+                self.others.number(head, volume)?;
+                if head.volumes.len() > 1 {
+                    self.source.is_of_set(VolumeTable::new(&head.volumes), volume);
+                }
+                Ok(())
+            }
+            Part::Repair(chunks) if self.others.is_empty() => {
+                self.source.is_repair(chunks);
+                Ok(())
+            }
+            Part::Repair(_) => Err(
+                Error::new(Class::Format, "volumes", "a repair file stands among volumes")
+                    .expected("a repair file alone, or the volumes of one set")
+                    .remedy("name the repair file by itself"),
+            ),
+        }
+    }
+
     /// Links that another volume brings are judged as those that were followed: damage of one is told whichever it is in.
     fn check_other_links(&self, chain: &Chain) -> Result<()> {
         let (domain, _) = self.links()?;
@@ -310,7 +372,7 @@ impl OpenedBundle {
         Ok(())
     }
 
-    fn check_head(&self, chain: &Chain, verified: &mut dyn FnMut(&Head, Hash)) -> Result<(Head, usize)> {
+    fn check_head(&self, chain: &Chain, verified: &mut dyn FnMut(&Head, Hash)) -> Result<(Head, Part)> {
         let head = Head::parse(self.prologue.head())?;
         if head.domain != chain.domain() {
             return Err(Error::new(
@@ -333,8 +395,8 @@ impl OpenedBundle {
             )
             .remedy("get the bundle again from the vendor: its root links were removed"));
         }
-        let volume = volume_of(&head, self.prologue.format())?;
-        Ok((head, volume))
+        let part = Part::of(&head, self.prologue.format())?;
+        Ok((head, part))
     }
 }
 
@@ -342,6 +404,11 @@ impl SignedBundle {
     /// Returns the verified head.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// Returns the chunks that a repair file holds; nothing for what is none.
+    pub fn repair(&self) -> Option<&ChunkRanges> {
+        self.source.repair()
     }
 
     /// Returns the bytes of the head.

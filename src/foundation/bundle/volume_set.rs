@@ -57,6 +57,11 @@ impl Others {
         Ok(())
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.volumes.is_empty()
+    }
+
     /// Returns the entries that say something else than the first's.
     pub(super) fn different(&self) -> &[Prologue] {
         &self.different

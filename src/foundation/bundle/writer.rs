@@ -267,7 +267,7 @@ impl UnsignedBundle {
         read_back(
             &BUNDLE,
             prologue,
-            (first, chunks.unwrap_or_default()),
+            (first..).zip(chunks.unwrap_or_default().iter().copied()),
             self.head.chunk_bytes,
             input,
             &mut progress,

@@ -1,6 +1,7 @@
 //! Reads chosen blobs of a payload: chunks that hold none of them are passed over, neither hashed nor decoded.
 //!
-//! Each chunk that is read is compared and decoded as in a whole reading, so what is handed over is as good. The file is read to its end:
+//! Each chunk that is read is compared and decoded as in a whole reading, so what is handed over is as good. Of a chunk that a repair file does
+//! not hold, whoever takes the blob may have the plain bytes: they are hashed as if they had come. The file is read to its end:
 //! one that ends too early, or goes on behind it, is not the one that was signed.
 
 use super::chunk::Chunk;
@@ -13,7 +14,7 @@ use super::pump::{BESIDE_RESTORING, StoredChunk, compare_hash, in_flight, pump, 
 use super::signed_digest::{check_digest, digest_of};
 use super::sink::{DecodedChunk, no_encoding};
 use super::source::Source;
-use crate::domain::{Hash, Result};
+use crate::domain::{Codec, Hash, Result};
 use crate::stream::BufferPool;
 
 /// Takes chosen blobs in payload order. Every method may fail with any error; it ends the reading.
@@ -50,6 +51,9 @@ pub trait ChosenSink<B> {
     fn chunk_done(&mut self, position: u64) -> Result<()>;
 }
 
+/// Fills a buffer with bytes of a chosen blob, so far behind its start, where it has them; says whether it did.
+pub type Beside<'a, B> = &'a (dyn Fn(&B, u64, &mut [u8]) -> Result<bool> + Sync);
+
 /// A chunk that is to be read.
 struct Chosen {
     number: u64,
@@ -67,6 +71,7 @@ pub(crate) fn read_chosen<B: PayloadBlob>(
     payload: Payload<'_, B>,
     chunks: &[Chunk],
     is_chosen: &(dyn Fn(&B) -> bool + Sync),
+    beside: Beside<'_, B>,
     sink: &mut dyn ChosenSink<B>,
 ) -> Result<()> {
     let kind = source.kind();
@@ -99,16 +104,29 @@ pub(crate) fn read_chosen<B: PayloadBlob>(
         },
         || {
             let Chosen { number, chunk, span } = left.next()?;
+            let link = hashes.link(span);
+            if !source.holds(number) && payload.is_piece(span) && link.is_some() {
+                match held(payload, &pool, (number, chunk, span), beside, source.position()) {
+                    Ok(None) => {}
+                    Ok(Some(held)) => return Some(Ok((true, held.with(link)))),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
             let passed = pass_to(source, chunks, behind, number);
             behind = number;
-            let link = hashes.link(span);
-            Some(passed.and_then(|()| read_chunk(source, &pool, number, chunk, (span, link))))
+            Some(passed.and_then(|()| {
+                let stored = read_chunk(source, &pool, number, chunk, (span, link))?;
+                Ok((false, stored))
+            }))
         },
         || {
             let mut decoder = None;
             let (pool, nouns) = (pool.clone(), nouns.clone());
-            move |stored: StoredChunk<(ChunkSpan, Option<HashLink>)>| {
-                compare_hash(&nouns, &stored)?;
+            move |(is_held, stored): (bool, StoredChunk<(ChunkSpan, Option<HashLink>)>)| {
+                // What is held is proved by the hash of its blob.
+                if !is_held {
+                    compare_hash(&nouns, &stored)?;
+                }
                 decode(kind, payload, &pool, &mut decoder, stored)
             }
         },
@@ -117,8 +135,33 @@ pub(crate) fn read_chosen<B: PayloadBlob>(
     pass_to(source, chunks, behind, (chunks.len() as u64).saturating_add(1))
 }
 
+/// Makes a chunk of plain bytes that lie beside the file.
+fn held<B: PayloadBlob>(
+    payload: Payload<'_, B>,
+    pool: &BufferPool,
+    (number, chunk, span): (u64, Chunk, ChunkSpan),
+    beside: Beside<'_, B>,
+    position: u64,
+) -> Result<Option<StoredChunk<ChunkSpan>>> {
+    let Some(blob) = payload.blobs.get(span.blob) else {
+        return Ok(None);
+    };
+    let mut bytes = pool.take(usize::try_from(span.plain).unwrap_or(usize::MAX));
+    let is_there = beside(blob, span.offset, bytes.bytes_mut())?;
+    Ok(is_there.then_some(StoredChunk {
+        number,
+        chunk: Chunk {
+            codec: Codec::None,
+            ..chunk
+        },
+        span,
+        bytes,
+        position,
+    }))
+}
+
 /// Passes over the chunks between the last one that was read and the next; what lies in volumes that are not at hand is not missed.
-fn pass_to(source: &mut Source, chunks: &[Chunk], behind: u64, next: u64) -> Result<()> {
+pub(super) fn pass_to(source: &mut Source, chunks: &[Chunk], behind: u64, next: u64) -> Result<()> {
     let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let between = chunks.get(place(behind)..place(next.saturating_sub(1)));
     let first = behind.saturating_add(1);

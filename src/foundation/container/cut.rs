@@ -53,7 +53,7 @@ impl<'a, B: PayloadBlob> Payload<'a, B> {
     }
 
     /// Whether a chunk holds one piece of a blob that is larger than a chunk.
-    pub(super) fn is_piece(self, span: ChunkSpan) -> bool {
+    pub(crate) fn is_piece(self, span: ChunkSpan) -> bool {
         self.blobs
             .get(span.blob)
             .is_some_and(|blob| blob.travel_size() > span.plain)
@@ -71,7 +71,7 @@ impl<'a, B: PayloadBlob> Payload<'a, B> {
     }
 
     /// Returns the numbers of the blobs that a chunk holds, or holds a piece of.
-    pub(super) fn numbers_in(self, span: ChunkSpan) -> std::ops::Range<usize> {
+    pub(crate) fn numbers_in(self, span: ChunkSpan) -> std::ops::Range<usize> {
         let (mut end, mut held) = (span.blob, 0_u64);
         while held < span.plain {
             let Some(blob) = self.blobs.get(end) else { break };

@@ -1,5 +1,6 @@
 //! Entry 00: which kind of file this is, in which version, and which chunks its volume holds.
 
+use super::chunk_ranges::ChunkRanges;
 use super::kind::Kind;
 use super::volumes::chunks_of;
 use crate::domain::{Class, Error, Result};
@@ -16,10 +17,31 @@ pub(crate) fn volume_lines(kind: &Kind, volumes: &[u64], volume: usize) -> Strin
     format!("{} 1\nvolume {volume}/{count} chunks {first}-{last}\n", kind.word)
 }
 
+/// Begins the second line of a repair file.
+const REPAIR: &str = "repair chunks ";
+
+/// Returns the text of entry 00 for a file that holds these chunks alone.
+pub(crate) fn repair_lines(kind: &Kind, chunks: &ChunkRanges) -> String {
+    format!("{} 1\n{REPAIR}{chunks}\n", kind.word)
+}
+
+/// Whether an entry 00 is that of a repair file, whichever chunks it names.
+pub(crate) fn is_of_repair(text: &[u8]) -> bool {
+    second_line(text).is_some_and(|line| line.starts_with(REPAIR))
+}
+
+/// Returns the chunks that an entry 00 of a repair file names as a writer does. As with volumes, it may be believed once the head is verified.
+pub(crate) fn claimed_repair(text: &[u8]) -> Option<ChunkRanges> {
+    ChunkRanges::parse(second_line(text)?.strip_prefix(REPAIR)?)
+}
+
+fn second_line(text: &[u8]) -> Option<&str> {
+    std::str::from_utf8(text).ok()?.lines().nth(1)
+}
+
 /// Returns which volume of how many an entry 00 says that it is: what may be believed once the head is verified.
 pub(crate) fn claimed_volume(text: &[u8]) -> Option<(usize, usize)> {
-    let lines = std::str::from_utf8(text).ok()?;
-    let numbers = lines.lines().nth(1)?.strip_prefix("volume ")?;
+    let numbers = second_line(text)?.strip_prefix("volume ")?;
     let (volume, count) = numbers.split_once(' ')?.0.split_once('/')?;
     Some((volume.parse().ok()?, count.parse().ok()?))
 }
@@ -50,23 +72,26 @@ pub(super) fn check_format(kind: &Kind, text: &[u8]) -> Result<()> {
             kind.maker
         )));
     }
-    let well_formed = lines
-        .strip_prefix(word)
-        .and_then(|rest| rest.strip_prefix(" 1\nvolume "))
-        .is_some_and(|rest| {
+    let second = lines.strip_prefix(word).and_then(|rest| rest.strip_prefix(" 1\n"));
+    let is_line_of = |begin: &str, bytes: &[u8]| {
+        let rest = second.and_then(|line| line.strip_prefix(begin));
+        rest.is_some_and(|rest| {
             rest.ends_with('\n')
                 && rest.matches('\n').count() == 1
-                && rest
-                    .bytes()
-                    .all(|byte| byte.is_ascii_digit() || b"/- \nchunks".contains(&byte))
-        });
-    if well_formed {
+                && rest.bytes().all(|byte| byte.is_ascii_digit() || bytes.contains(&byte))
+        })
+    };
+    if is_line_of("volume ", b"/- \nchunks") || (kind.is_repaired && is_line_of(REPAIR, b"-,\n")) {
         Ok(())
     } else {
         Err(Error::new(
             Class::Format,
             "format-lines",
-            "the second format line is not one of a volume",
+            if kind.is_repaired {
+                "the second format line is neither one of a volume nor one of a repair file"
+            } else {
+                "the second format line is not one of a volume"
+            },
         ))
     }
 }

@@ -32,6 +32,7 @@
 //!
 //! A file may come in volumes ([`VolumeTable`]): complete containers with the same head and index, each with a range of the chunks. A
 //! [`Source`] that was given those at hand reads them as one payload: behind the last chunk of a volume its end, then the first of the next.
+//! A repair file holds some chunks of the payload ([`ChunkRanges`]), for who has the rest: its source passes over the others without a byte.
 //!
 //! What a file means (its head, the lines of its index besides chunks, who must sign) belongs to the module that knows the
 //! kind; it gives a [`Kind`] with the words, caps and units in which kinds differ.
@@ -45,6 +46,7 @@ mod blob_reader;
 // A site's healing alone picks blobs out of a payload.
 mod chosen;
 mod chunk;
+mod chunk_ranges;
 mod collect;
 mod copy_damage;
 mod cut;
@@ -71,16 +73,17 @@ mod volumes;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use chosen::ChosenSink;
 pub(crate) use chosen::read_chosen;
+pub use chosen::{Beside, ChosenSink};
 pub(crate) use chunk::{Chunk, check_chunks};
+pub use chunk_ranges::ChunkRanges;
 pub use copy_damage::is_copy_damage;
 pub(crate) use cut::{Payload, PayloadBlob};
 pub(crate) use decode::read_payload;
 pub(crate) use encode::{ChunkEncoder, ChunksOut, OneFile, write_chunk, write_payload};
 pub(crate) use entry::{BLOCK, END_BYTES, entry_bytes, header, padding};
 pub use expanded::zstd_reader;
-pub(crate) use format_lines::{claimed_volume, format_lines, volume_lines};
+pub(crate) use format_lines::{claimed_repair, claimed_volume, format_lines, is_of_repair, repair_lines, volume_lines};
 pub(crate) use frame::stated_size;
 pub(crate) use kind::{Caps, Kind, OtherKind};
 pub use outline::{Builder, PageEntry, Totals};
@@ -90,7 +93,7 @@ pub(crate) use prefixed::{check_prefixed, decode_prefixed, encode_prefixed};
 pub(crate) use prologue::{
     EMPTY_APPROVALS, Prologue, approvals_bytes, bytes_before_payload, room_for_signatures, signatures_bytes,
 };
-pub(crate) use read_back::{check_stored, copy_stored, read_back};
+pub(crate) use read_back::{check_stored, compare_stored, copy_chosen, copy_stored, read_back};
 pub(crate) use signed_digest::check_digest;
 pub use signed_digest::digest_of;
 pub use sink::ContentStore;

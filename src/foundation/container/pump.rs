@@ -22,6 +22,19 @@ pub(super) struct StoredChunk<S> {
     pub(super) position: u64,
 }
 
+impl<S> StoredChunk<S> {
+    /// Adds to what the caller knows of it.
+    pub(super) fn with<T>(self, more: T) -> StoredChunk<(S, T)> {
+        StoredChunk {
+            number: self.number,
+            chunk: self.chunk,
+            span: (self.span, more),
+            bytes: self.bytes,
+            position: self.position,
+        }
+    }
+}
+
 /// Returns how many workers use all cores where none waits for long: while one reads, another has what it read before.
 pub(super) fn reading_workers() -> usize {
     worker_count().max(2)

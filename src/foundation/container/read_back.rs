@@ -2,17 +2,17 @@
 
 use std::io::{self, Write};
 
+use super::chosen::pass_to;
 use super::chunk::Chunk;
 use super::encode::write_chunk;
 use super::entry::END_BYTES;
 use super::kind::Kind;
-use super::pump::{StoredChunk, in_flight, pump_stored, reading_workers};
+use super::pump::{StoredChunk, compare_hash, in_flight, pump, pump_stored, read_chunk, reading_workers};
 use super::source::{Input, Source};
 use crate::domain::{Class, Error, Result};
 use crate::stream::BufferPool;
 
-/// Reads a file back: the bytes before the payload, every header, and the hash of every stored chunk. `first` is the number of the first
-/// chunk in it.
+/// Reads a file back: the bytes before the payload, every header, and the hash of every stored chunk, each with its number.
 ///
 /// `progress` is told the bytes read so far.
 ///
@@ -22,13 +22,13 @@ use crate::stream::BufferPool;
 pub(crate) fn read_back(
     kind: &'static Kind,
     prologue: &[u8],
-    (first, chunks): (u64, &[Chunk]),
+    numbered: impl Iterator<Item = (u64, Chunk)> + Send,
     chunk_bytes: u64,
     input: Box<dyn Input>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
     let mut source = Source::new(input, kind);
-    compare(&mut source, prologue, (first, chunks), chunk_bytes, progress).map_err(|error| match error.class() {
+    compare(&mut source, prologue, numbered, chunk_bytes, progress).map_err(|error| match error.class() {
         Class::Io => error,
         _ => Error::new(
             Class::Io,
@@ -43,7 +43,7 @@ pub(crate) fn read_back(
 fn compare(
     source: &mut Source,
     prologue: &[u8],
-    numbered: (u64, &[Chunk]),
+    numbered: impl Iterator<Item = (u64, Chunk)> + Send,
     chunk_bytes: u64,
     progress: &mut dyn FnMut(u64),
 ) -> Result<()> {
@@ -59,8 +59,48 @@ fn compare(
             ));
         }
     }
-    let (first, chunks) = numbered;
-    check_stored(source, (first..).zip(chunks.iter().copied()), chunk_bytes, progress)
+    check_stored(source, numbered, chunk_bytes, progress)
+}
+
+/// Copies chosen chunks, each compared with its hash, as they stand, and the end of a file behind them; those between are passed over, and
+/// what lies behind the last is not looked at. `numbers` ascend, `chunks` are all that there are.
+///
+/// # Errors
+///
+/// As [`copy_stored`].
+pub(crate) fn copy_chosen(
+    source: &mut Source,
+    numbers: impl Iterator<Item = u64> + Send,
+    (chunks, chunk_bytes): (&[Chunk], u64),
+    (out, told): (&mut dyn Write, &dyn Fn(io::Error) -> Error),
+    progress: &mut dyn FnMut(u64),
+) -> Result<()> {
+    let pool = BufferPool::new(usize::try_from(chunk_bytes).unwrap_or(usize::MAX));
+    let nouns = source.nouns();
+    let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let chunk = |number: u64| chunks.get(place(number.checked_sub(1)?)).copied();
+    let mut chosen = numbers.filter_map(|number| Some((number, chunk(number)?)));
+    let mut behind = 0_u64;
+    pump(
+        reading_workers(),
+        in_flight(reading_workers()),
+        || {
+            let (number, chunk) = chosen.next()?;
+            let passed = pass_to(source, chunks, behind, number);
+            behind = number;
+            Some(passed.and_then(|()| read_chunk(source, &pool, number, chunk, ())))
+        },
+        || {
+            let nouns = nouns.clone();
+            move |stored: StoredChunk<()>| compare_hash(&nouns, &stored).map(|()| stored)
+        },
+        |stored: StoredChunk<()>| {
+            write_chunk(out, stored.number, &stored.bytes).map_err(told)?;
+            progress(stored.position);
+            Ok(())
+        },
+    )?;
+    out.write_all(&[0; END_BYTES]).map_err(told)
 }
 
 /// Copies stored chunks, each with its number and compared with its hash, as they stand, and the end of the file behind them.
@@ -93,12 +133,27 @@ pub(crate) fn copy_stored(
     out.write_all(&[0; END_BYTES]).map_err(told)
 }
 
-/// Compares stored chunks with their hashes, each with its number; at the header of the first the source stands. Reads the file to its end.
+/// As [`compare_stored`], and reads the file to its end.
 ///
 /// # Errors
 ///
 /// `E-INTEGRITY stored-hash`; `E-FORMAT`, `E-INCOMPLETE` and `E-IO` of the source.
 pub(crate) fn check_stored(
+    source: &mut Source,
+    numbered: impl Iterator<Item = (u64, Chunk)> + Send,
+    chunk_bytes: u64,
+    progress: &mut dyn FnMut(u64),
+) -> Result<()> {
+    compare_stored(source, numbered, chunk_bytes, progress)?;
+    source.end()
+}
+
+/// Compares stored chunks with their hashes, each with its number; at the header of the first the source stands.
+///
+/// # Errors
+///
+/// `E-INTEGRITY stored-hash`; `E-FORMAT`, `E-INCOMPLETE` and `E-IO` of the source.
+pub(crate) fn compare_stored(
     source: &mut Source,
     numbered: impl Iterator<Item = (u64, Chunk)> + Send,
     chunk_bytes: u64,
@@ -116,6 +171,5 @@ pub(crate) fn check_stored(
             progress(position);
             Ok(())
         },
-    )?;
-    source.end()
+    )
 }

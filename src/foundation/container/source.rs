@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Read};
 
+use super::chunk_ranges::ChunkRanges;
 use super::entry::{BLOCK, END_BYTES, compare_header, padding};
 use super::kind::Kind;
 use super::volumes::VolumeTable;
@@ -40,7 +41,12 @@ pub(crate) struct Source {
     kind: &'static Kind,
     position: u64,
     set: Option<Set>,
+    /// The only chunks that there are, in a repair file.
+    repair: Option<ChunkRanges>,
 }
+
+/// What people call a file that holds some chunks.
+const REPAIR_FILE: &str = "repair file";
 
 /// A set of volumes, one of which is read.
 struct Set {
@@ -75,6 +81,7 @@ impl Source {
             kind,
             position: 0,
             set: None,
+            repair: None,
         }
     }
 
@@ -85,6 +92,16 @@ impl Source {
             volume,
             next: VecDeque::new(),
         });
+    }
+
+    /// Says that it holds these chunks alone.
+    pub(crate) fn is_repair(&mut self, chunks: ChunkRanges) {
+        self.repair = Some(chunks);
+    }
+
+    /// Returns the chunks that a repair file holds; nothing for a file or a volume that holds all of its own.
+    pub(crate) fn repair(&self) -> Option<&ChunkRanges> {
+        self.repair.as_ref()
     }
 
     /// Adds another volume of the set; both stand where their payloads begin. What is read is the lower one first.
@@ -149,12 +166,14 @@ impl Source {
         all.filter(|volume| *volume > 0).collect()
     }
 
-    /// Whether the volume of a chunk is at hand and not passed yet.
+    /// Whether a chunk is at hand: its volume, which is not passed yet, or it itself in a repair file.
     pub(crate) fn holds(&self, chunk: u64) -> bool {
-        self.set.as_ref().is_none_or(|set| {
-            let volume = set.table.volume_of(chunk);
-            set.volume == volume || set.next.iter().any(|(next, _)| *next == volume)
-        })
+        let is_in_repair = self.repair.as_ref().is_none_or(|repair| repair.contains(chunk));
+        is_in_repair
+            && self.set.as_ref().is_none_or(|set| {
+                let volume = set.table.volume_of(chunk);
+                set.volume == volume || set.next.iter().any(|(next, _)| *next == volume)
+            })
     }
 
     /// Whether a chunk lies in another volume than the one that is read.
@@ -168,8 +187,11 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// `E-INCOMPLETE volumes` when the volume is not at hand; those of [`Self::end`].
+    /// `E-INCOMPLETE volumes` when the volume is not at hand, `repair` when a repair file does not hold it; those of [`Self::end`].
     pub(super) fn begin_chunk(&mut self, chunk: u64) -> Result<()> {
+        if let Some(repair) = self.repair.as_ref().filter(|repair| !repair.contains(chunk)) {
+            return Err(self.not_in(repair, chunk));
+        }
         let Some(set) = &self.set else { return Ok(()) };
         let wanted = set.table.volume_of(chunk);
         while let Some(set) = &self.set
@@ -193,7 +215,7 @@ impl Source {
     /// Returns what people call the places of chunks.
     pub(super) fn nouns(&self) -> Nouns {
         Nouns {
-            noun: self.kind.noun,
+            noun: self.own_noun(),
             table: self.set.as_ref().map(|set| set.table.clone()),
         }
     }
@@ -202,8 +224,28 @@ impl Source {
     pub(super) fn noun(&self) -> String {
         match &self.set {
             Some(set) => set.table.noun(self.kind.noun, set.volume),
-            None => self.kind.noun.to_owned(),
+            None => self.own_noun().to_owned(),
         }
+    }
+
+    fn own_noun(&self) -> &'static str {
+        match self.repair {
+            Some(_) => REPAIR_FILE,
+            None => self.kind.noun,
+        }
+    }
+
+    fn not_in(&self, repair: &ChunkRanges, chunk: u64) -> Error {
+        let noun = self.kind.noun;
+        Error::new(
+            Class::Incomplete,
+            "repair",
+            format!("this is a {REPAIR_FILE} with the chunks {repair} of a {noun}, and chunk {chunk} is read"),
+        )
+        .expected(format!("a whole {noun}"))
+        .remedy(format!(
+            "name the {noun} itself; this file goes to `airlock import FILE` at the site that it mends"
+        ))
     }
 
     fn missing(&self, volume: usize) -> Error {

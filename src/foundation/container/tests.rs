@@ -14,6 +14,7 @@ pub(crate) static KIND: Kind = Kind {
     made_with: "airlock crate make",
     arrival: "unpack",
     goes_on: true,
+    is_repaired: true,
     no_such_file: "not-a-crate",
     head_type: PayloadType::StatusHead,
     offset_unit: 512,
@@ -192,7 +193,14 @@ impl Made {
 
     fn read_back(&self, file: &[u8]) -> Result<()> {
         let input = Box::new(Cursor::new(file.to_vec()));
-        read_back(&KIND, &self.prologue, (1, &self.chunks), CHUNK, input, &mut |_| ())
+        read_back(
+            &KIND,
+            &self.prologue,
+            (1..).zip(self.chunks.clone()),
+            CHUNK,
+            input,
+            &mut |_| (),
+        )
     }
 }
 

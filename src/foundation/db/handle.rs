@@ -1,8 +1,10 @@
 //! The database file: one writer, a few readers, and the settings that keep hostile files and power cuts harmless.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -277,16 +279,7 @@ impl Checker {
     ///
     /// `E-STATE database-damaged`.
     pub fn check(self) -> Result<()> {
-        let verdict: Result<String> = self
-            .connection
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .sql("check the database");
-        let error = match verdict {
-            Ok(verdict) if verdict == "ok" => return Ok(()),
-            Ok(verdict) => Error::new(Class::State, DAMAGED, format!("the database is damaged: {verdict}")),
-            Err(error) => error,
-        };
-        Err(self.schema.advise(error))
+        check_structure(&self.connection, &self.schema)
     }
 }
 
@@ -320,15 +313,32 @@ impl Reader {
     ///
     /// As [`Db::open`].
     pub fn open(path: &Path, schema: &Schema) -> Result<Self> {
-        examine(path, schema)?;
-        let connection = connect(
+        Self::open_with(path, schema, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    /// As [`Self::open`], and makes no side file either, also where nothing may be written: one without a log, which nobody has open, is
+    /// read as what stands still. So it must not be kept longer than it takes to look.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::open`].
+    pub fn open_to_look(path: &Path, schema: &Schema) -> Result<Self> {
+        let log = look(&side_file(path, "-wal"), Expected::File)?;
+        if log.is_some() {
+            return Self::open(path, schema);
+        }
+        Self::open_with(
             path,
-            OpenFlags::SQLITE_OPEN_READ_ONLY,
-            READER_CACHE_KIB,
-            schema.patience,
+            schema,
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI,
         )
-        .and_then(|connection| schema.check(&connection).map(|()| connection))
-        .map_err(|error| schema.advise(error))?;
+    }
+
+    fn open_with(path: &Path, schema: &Schema, access: OpenFlags) -> Result<Self> {
+        examine(path, schema)?;
+        let connection = connect(path, access, READER_CACHE_KIB, schema.patience)
+            .and_then(|connection| schema.check(&connection).map(|()| connection))
+            .map_err(|error| schema.advise(error))?;
         Ok(Self {
             connection,
             schema: *schema,
@@ -342,6 +352,43 @@ impl Reader {
     /// Those of the closure, and those of [`SqlResult::sql`](crate::db::SqlResult::sql).
     pub fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         look_into(&self.connection, &self.schema, query)
+    }
+
+    /// Reads every page and checks the structure, as [`Db::quick_check`].
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE database-damaged`.
+    pub fn quick_check(&self) -> Result<()> {
+        check_structure(&self.connection, &self.schema)
+    }
+}
+
+/// What reads a database: of one moment in each call.
+pub trait Reads {
+    /// Runs a closure that reads; everything it reads belongs to one moment.
+    ///
+    /// # Errors
+    ///
+    /// Those of the closure, and those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T>;
+}
+
+impl Reads for Db {
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        Self::read(self, query)
+    }
+}
+
+impl<T: Reads> Reads for Arc<T> {
+    fn read<V>(&self, query: impl FnOnce(&Connection) -> Result<V>) -> Result<V> {
+        (**self).read(query)
+    }
+}
+
+impl Reads for Reader {
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        Self::read(self, query)
     }
 }
 
@@ -366,6 +413,19 @@ impl Watch {
             .sql("look for new transactions")?;
         Ok(std::mem::replace(&mut self.seen, now) != now)
     }
+}
+
+/// Reads every page.
+fn check_structure(connection: &Connection, schema: &Schema) -> Result<()> {
+    let verdict: Result<String> = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .sql("check the database");
+    let error = match verdict {
+        Ok(verdict) if verdict == "ok" => return Ok(()),
+        Ok(verdict) => Error::new(Class::State, DAMAGED, format!("the database is damaged: {verdict}")),
+        Err(error) => error,
+    };
+    Err(schema.advise(error))
 }
 
 /// Runs a closure that reads, in a transaction.
@@ -405,7 +465,10 @@ fn connect(path: &Path, access: OpenFlags, cache_kib: i64, patience: Duration) -
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let folder = folder.canonicalize().map_err(|e| Error::io("look at", folder, e))?;
-    let path = folder.join(path.file_name().unwrap_or_default());
+    let mut path = folder.join(path.file_name().unwrap_or_default());
+    if access.contains(OpenFlags::SQLITE_OPEN_URI) {
+        path = still(&path);
+    }
     let flags =
         access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags).sql("open the database")?;
@@ -433,6 +496,19 @@ fn connect(path: &Path, access: OpenFlags, cache_kib: i64, patience: Duration) -
         .sql("set up the database")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Returns the name under which SQLite reads a file that nobody changes: without locks, log and index.
+fn still(path: &Path) -> PathBuf {
+    let mut name = b"file:".to_vec();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => name.push(*byte),
+            other => name.extend(format!("%{other:02x}").bytes()),
+        }
+    }
+    name.extend(b"?immutable=1");
+    PathBuf::from(OsString::from_vec(name))
 }
 
 /// A panic inside a closure rolled its transaction back, so a poisoned lock guards a sound connection.

@@ -26,7 +26,7 @@ pub mod status;
 mod tests;
 
 pub use failure::{DAMAGED, SqlResult};
-pub use handle::{Checker, Db, Interrupt, PATIENCE, Reader, Watch, attempt};
+pub use handle::{Checker, Db, Interrupt, PATIENCE, Reader, Reads, Watch, attempt};
 pub use header::side_file;
 pub use rusqlite::{Connection, Transaction};
 pub use schema::{SCHEMA_TOO_NEW, Schema};

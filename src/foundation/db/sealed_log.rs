@@ -66,6 +66,18 @@ pub fn newest(connection: &Connection) -> Result<(u64, Hash)> {
     Ok(newest.unwrap_or((0, Hash([0; 32]))))
 }
 
+/// Returns the number of the last row, which is not looked at otherwise; 0 for an empty log.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn last_number(connection: &Connection) -> Result<u64> {
+    connection
+        .prepare_cached("SELECT coalesce(max(number), 0) FROM audit")
+        .and_then(|mut select| select.query_row([], |row| row.get(0)))
+        .sql("read the audit log")
+}
+
 /// Returns the hash of a row.
 ///
 /// # Errors
@@ -93,17 +105,52 @@ pub fn list(connection: &Connection, after: u64, limit: usize) -> Result<Vec<Row
     rows.collect::<rusqlite::Result<_>>().sql("read the audit log")
 }
 
+/// A row up to which a log was found to hold, by its number and seal; before the first one by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sealed {
+    /// Its number.
+    pub number: u64,
+    /// Its seal.
+    pub hash: Hash,
+}
+
+impl Default for Sealed {
+    fn default() -> Self {
+        Self {
+            number: 0,
+            hash: Hash([0; 32]),
+        }
+    }
+}
+
 /// Walks the whole log and returns how many rows hold.
 ///
 /// # Errors
 ///
 /// `E-STATE audit-broken` with the number of the first row that is missing, moved or changed.
 pub fn verify(connection: &Connection) -> Result<u64> {
+    verify_after(connection, Sealed::default(), u64::MAX).map(|last| last.number)
+}
+
+/// Walks up to so many rows behind one that was found to hold, and returns the last of them. That row itself is not looked at again, but it
+/// has to be there.
+///
+/// # Errors
+///
+/// As [`verify`].
+pub fn verify_after(connection: &Connection, from: Sealed, most: u64) -> Result<Sealed> {
+    if last_number(connection)? < from.number {
+        return Err(broken(from.number, "is missing"));
+    }
     let mut select = connection
-        .prepare("SELECT number, at, action, detail, hash FROM audit ORDER BY number")
+        .prepare("SELECT number, at, action, detail, hash FROM audit WHERE number > ? ORDER BY number LIMIT ?")
         .sql("read the audit log")?;
-    let rows = select.query_map([], read_row).sql("read the audit log")?;
-    let (mut count, mut previous) = (0_u64, Hash([0; 32]));
+    // What SQLite counts ends before what this does.
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = select
+        .query_map(params![from.number, most], read_row)
+        .sql("read the audit log")?;
+    let (mut count, mut previous) = (from.number, from.hash);
     for row in rows {
         let expected = count.saturating_add(1);
         let row = row
@@ -117,7 +164,10 @@ pub fn verify(connection: &Connection) -> Result<u64> {
         }
         (count, previous) = (row.number, row.hash);
     }
-    Ok(count)
+    Ok(Sealed {
+        number: count,
+        hash: previous,
+    })
 }
 
 fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
@@ -214,6 +264,26 @@ mod tests {
                 "{damage}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn a_walk_goes_on_where_it_was() {
+        let (_folder, db) = log();
+        let from = |from, most| db.read(|c| verify_after(c, from, most));
+        let two = from(Sealed::default(), 2).unwrap();
+        assert_eq!(two.number, 2);
+        assert_eq!(from(two, 2).unwrap().number, 4);
+        let all = from(two, u64::MAX).unwrap();
+        assert_eq!(all.number, 5);
+        assert_eq!(from(all, 10).unwrap(), all);
+        // What stands before is not looked at again; what is gone is missed.
+        let change = |text: &str| db.write(|tx| tx.execute_batch(text).sql("damage")).unwrap();
+        change("UPDATE audit SET at = 77 WHERE number = 1");
+        assert_eq!(from(two, 9).unwrap(), all);
+        change("DELETE FROM audit WHERE number = 5");
+        assert!(from(all, 9).unwrap_err().found().starts_with("audit row 5 is missing"));
+        change("UPDATE audit SET at = 77 WHERE number = 4");
+        assert!(from(two, 9).unwrap_err().found().starts_with("audit row 4 is not"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub(super) static PACKAGE: Kind = Kind {
     made_with: "airlock status export",
     arrival: "verify",
     goes_on: false,
+    is_repaired: false,
     no_such_file: "not-a-package",
     head_type: PayloadType::StatusHead,
     offset_unit: 512,

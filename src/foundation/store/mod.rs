@@ -21,6 +21,7 @@ mod checked;
 mod condition;
 mod evidence;
 mod failure;
+mod left_over;
 mod names;
 mod pieces;
 mod reader;
@@ -30,7 +31,8 @@ mod staging;
 
 pub use blobs::{Damage, FOLDERS, Store};
 pub use condition::Condition;
+pub use left_over::LeftOver;
 pub use names::folder_bytes;
 pub use reader::BlobReader;
-pub use space::{Space, space};
+pub use space::{Space, capacity, space};
 pub use staging::{Shelf, Staging};

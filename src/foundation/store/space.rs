@@ -13,6 +13,16 @@ pub struct Space {
     pub inodes: u64,
 }
 
+/// Returns the bytes that the file system of a folder has in all.
+///
+/// # Errors
+///
+/// `E-IO`.
+pub fn capacity(folder: &Path) -> Result<u64> {
+    let stat = rustix::fs::statvfs(folder).map_err(|e| Error::io("ask for the size of", folder, e.into()))?;
+    Ok(stat.f_blocks.saturating_mul(stat.f_frsize))
+}
+
 /// Returns what the file system of a folder has left.
 ///
 /// # Errors

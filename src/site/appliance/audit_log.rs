@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::state::Appliance;
 use crate::crypto::{Checkpoint, Envelope, PayloadType, PublicKey, RoleName, canonical};
+use crate::db::Connection;
 use crate::db::site::{audit, stream_log};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
 use crate::stream::write_atomically_of;
@@ -92,16 +93,7 @@ impl Appliance {
     ///
     /// `E-STATE audit-broken` with the first row that does not hold.
     pub(super) fn verify_seals(&self) -> Result<AuditState> {
-        self.db.read(|connection| {
-            let rows = audit::verify(connection)?;
-            let (_, hash) = audit::newest(connection)?;
-            let streams = stream_log::domains(connection)?.into_iter().map(|domain| {
-                let rows = stream_log::verify(connection, domain)?;
-                Ok((domain, rows, stream_log::newest(connection, domain)?.1))
-            });
-            let streams = streams.collect::<Result<_>>()?;
-            Ok(AuditState { rows, hash, streams })
-        })
+        self.db.read(seals)
     }
 
     /// Calls `each` with every row of the log, oldest first.
@@ -246,6 +238,22 @@ impl Appliance {
         let named = named.into_iter().filter_map(|key| PublicKey::try_from(key).ok());
         Ok(named.chain([self.status_key()?.public()]).collect())
     }
+}
+
+/// Walks the rows of the whole log and of every stream log.
+///
+/// # Errors
+///
+/// As [`Appliance::verify_seals`].
+pub(super) fn seals(connection: &Connection) -> Result<AuditState> {
+    let rows = audit::verify(connection)?;
+    let (_, hash) = audit::newest(connection)?;
+    let streams = stream_log::domains(connection)?.into_iter().map(|domain| {
+        let rows = stream_log::verify(connection, domain)?;
+        Ok((domain, rows, stream_log::newest(connection, domain)?.1))
+    });
+    let streams = streams.collect::<Result<_>>()?;
+    Ok(AuditState { rows, hash, streams })
 }
 
 /// Returns the next line without its end; nothing after the last one.

@@ -70,18 +70,7 @@ impl Authority {
         if look(&certificate, Expected::File)?.is_none() {
             create(state, site, clock.now())?;
         }
-        let file = open_plain(&certificate)?.ok_or_else(|| damaged("its certificate is gone"))?;
-        let pem = String::from_utf8(read_bounded(file, CERTIFICATE_BYTES, "the authority's certificate")?)
-            .map_err(|e| damaged("its certificate is no PEM file").with_source(e))?;
-        let der = from_pem(&pem).ok_or_else(|| damaged("its certificate is no PEM file"))?;
-        let facts =
-            CertificateFacts::read(&der).map_err(|e| damaged("its certificate cannot be read").with_source(e))?;
-        look(&state.join(KEY), Expected::File)?.ok_or_else(|| damaged("its key is gone"))?;
-        let file = KeyFile::read(&state.join(KEY)).map_err(|e| e.reclassified(Class::State, "authority"))?;
-        let key = KeyPair::from_pem(file.pem()).map_err(|e| damaged("its key cannot be read").with_source(e))?;
-        if rcgen::PublicKeyData::subject_public_key_info(&key) != facts.public_key {
-            return Err(damaged("its key belongs to another certificate"));
-        }
+        let Made { pem, der, facts, key } = made(state)?.ok_or_else(|| damaged("its certificate is gone"))?;
         Ok(Self {
             fingerprint: Hash(Sha256::digest(&der).into()),
             pem,
@@ -206,6 +195,45 @@ fn subject(name: &str) -> DistinguishedName {
     let mut subject = DistinguishedName::new();
     subject.push(DnType::CommonName, name);
     subject
+}
+
+/// Looks at the authority of a state folder, and makes none: the last second it is good; nothing where there is none yet.
+///
+/// # Errors
+///
+/// `E-STATE authority`, `planted`; `E-IO`.
+pub(super) fn examine(state: &Path) -> Result<Option<Timestamp>> {
+    let made = made(state)?;
+    if made.is_none() && look(&state.join(KEY), Expected::File)?.is_some() {
+        return Err(damaged("its certificate is gone"));
+    }
+    Ok(made.map(|made| made.facts.until))
+}
+
+/// An authority as it stands in its two files.
+struct Made {
+    pem: String,
+    der: Vec<u8>,
+    facts: CertificateFacts,
+    key: KeyPair,
+}
+
+/// Reads the authority of a state folder; nothing where there is no certificate.
+fn made(state: &Path) -> Result<Option<Made>> {
+    let Some(file) = open_plain(&state.join(CERTIFICATE))? else {
+        return Ok(None);
+    };
+    let pem = String::from_utf8(read_bounded(file, CERTIFICATE_BYTES, "the authority's certificate")?)
+        .map_err(|e| damaged("its certificate is no PEM file").with_source(e))?;
+    let der = from_pem(&pem).ok_or_else(|| damaged("its certificate is no PEM file"))?;
+    let facts = CertificateFacts::read(&der).map_err(|e| damaged("its certificate cannot be read").with_source(e))?;
+    look(&state.join(KEY), Expected::File)?.ok_or_else(|| damaged("its key is gone"))?;
+    let file = KeyFile::read(&state.join(KEY)).map_err(|e| e.reclassified(Class::State, "authority"))?;
+    let key = KeyPair::from_pem(file.pem()).map_err(|e| damaged("its key cannot be read").with_source(e))?;
+    if rcgen::PublicKeyData::subject_public_key_info(&key) != facts.public_key {
+        return Err(damaged("its key belongs to another certificate"));
+    }
+    Ok(Some(Made { pem, der, facts, key }))
 }
 
 /// Returns the fingerprint of the authority of a state folder that is being made.

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde_json::json;
 
 use super::live::Heads;
+use super::pins::Pins;
 use super::state::Appliance;
 use crate::bundle::Head;
 use crate::db::site::damage;
 use crate::db::site::release::{self, ReleaseId, ReleaseRow, State};
-use crate::db::{Connection, DAMAGED};
+use crate::db::{Connection, DAMAGED, Reads};
 use crate::domain::{Digest, Error, Hash, Result};
-use crate::store::Condition;
+use crate::store::{Condition, Store};
 
 /// What of a release is not whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct ReleaseDamage {
     pub documents: u64,
     /// How many of both are index pages.
     pub pages: u64,
+    /// All of it, by digest: for who makes it whole, and too much for who asks how it is.
+    pub content: Vec<Digest>,
     /// What is wrong with the signed head that is kept: what was found, and what heals it.
     pub head: Option<(String, String)>,
     /// What to do.
@@ -95,14 +98,7 @@ impl Appliance {
     ///
     /// `E-STATE` and `E-IO`.
     pub fn damage(&self) -> Result<Vec<ReleaseDamage>> {
-        let mut bad = self.met()?;
-        for content in self.db.read(damage::contents)? {
-            if self.store.size_of(&content.digest)? != Some(content.size) {
-                bad.entry(content.digest)
-                    .or_insert(self.store.examine(&content.digest, content.size)?);
-            }
-        }
-        self.by_release(&bad, |_| true)
+        look(&*self.db, &self.store, &self.good_pins()?)
     }
 
     /// As [`Appliance::damage`], of what was met so far, and of the heads of live releases.
@@ -111,7 +107,8 @@ impl Appliance {
     ///
     /// As [`Appliance::damage`].
     pub(super) fn known_damage(&self) -> Result<Vec<ReleaseDamage>> {
-        self.by_release(&self.met()?, |release| release.state == State::Active)
+        let is_active = |release: &ReleaseRow| release.state == State::Active;
+        by_release(&*self.db, &self.good_pins()?, &met(&*self.db, &self.store)?, is_active)
     }
 
     /// Looks again at what was met missing or damaged, and forgets what is whole by now; says whether there was any.
@@ -122,7 +119,7 @@ impl Appliance {
     pub(super) fn settle_damage(&self) -> Result<bool> {
         let mut whole = Vec::new();
         for row in self.db.read(damage::list)? {
-            let size = self.size_of(&row.digest)?;
+            let size = size_of(&*self.db, &row.digest)?;
             match size {
                 Some(size) if !self.store.examine(&row.digest, size)?.is_whole() => {}
                 // Whole again, or nobody's any more.
@@ -140,66 +137,82 @@ impl Appliance {
         })?;
         Ok(true)
     }
+}
 
-    fn size_of(&self, digest: &Digest) -> Result<Option<u64>> {
-        let holders = self.db.read(|connection| damage::holders(connection, digest))?;
-        Ok(holders.first().map(|(_, size)| *size))
+/// As [`Appliance::damage`], of a state folder that need not be opened as an appliance; nothing in it changes.
+///
+/// # Errors
+///
+/// As [`Appliance::damage`].
+pub(super) fn look(db: &impl Reads, store: &Store, pins: &Pins) -> Result<Vec<ReleaseDamage>> {
+    let mut bad = met(db, store)?;
+    for content in db.read(damage::contents)? {
+        if store.size_of(&content.digest)? != Some(content.size) {
+            bad.entry(content.digest)
+                .or_insert(store.examine(&content.digest, content.size)?);
+        }
     }
+    by_release(db, pins, &bad, |_| true)
+}
 
-    /// What was met and is not whole.
-    fn met(&self) -> Result<BTreeMap<Digest, Condition>> {
-        let mut bad = BTreeMap::new();
-        for row in self.db.read(damage::list)? {
-            if let Some(size) = self.size_of(&row.digest)? {
-                let condition = self.store.examine(&row.digest, size)?;
-                if !condition.is_whole() {
-                    bad.insert(row.digest, condition);
-                }
+fn size_of(db: &impl Reads, digest: &Digest) -> Result<Option<u64>> {
+    let holders = db.read(|connection| damage::holders(connection, digest))?;
+    Ok(holders.first().map(|(_, size)| *size))
+}
+
+/// What was met and is not whole.
+fn met(db: &impl Reads, store: &Store) -> Result<BTreeMap<Digest, Condition>> {
+    let mut bad = BTreeMap::new();
+    for row in db.read(damage::list)? {
+        if let Some(size) = size_of(db, &row.digest)? {
+            let condition = store.examine(&row.digest, size)?;
+            if !condition.is_whole() {
+                bad.insert(row.digest, condition);
             }
         }
-        Ok(bad)
     }
+    Ok(bad)
+}
 
-    fn by_release(
-        &self,
-        bad: &BTreeMap<Digest, Condition>,
-        is_head_checked: impl Fn(&ReleaseRow) -> bool,
-    ) -> Result<Vec<ReleaseDamage>> {
-        let pins = self.good_pins()?;
-        let nothing = HashSet::new();
-        self.db.read(|connection| {
-            let releases = release::list(connection)?;
-            let domains: HashMap<ReleaseId, Hash> = releases.iter().map(|it| (it.id, it.scope.domain)).collect();
-            let mut of: HashMap<ReleaseId, Vec<Bad<'_>>> = HashMap::new();
-            for (digest, condition) in bad {
-                let holders = damage::holders(connection, digest)?;
-                for (holder, _) in &holders {
-                    // The first of a domain had it from its own bundle; a later one's may have left it out.
-                    let of_domain = |(other, _): &&(ReleaseId, u64)| domains.get(other) == domains.get(holder);
-                    let brought_by = holders.iter().find(of_domain).map_or(*holder, |(first, _)| *first);
-                    of.entry(*holder).or_default().push(Bad {
-                        digest,
-                        condition,
-                        brought_by,
-                    });
-                }
+fn by_release(
+    db: &impl Reads,
+    pins: &Pins,
+    bad: &BTreeMap<Digest, Condition>,
+    is_head_checked: impl Fn(&ReleaseRow) -> bool,
+) -> Result<Vec<ReleaseDamage>> {
+    let nothing = HashSet::new();
+    db.read(|connection| {
+        let releases = release::list(connection)?;
+        let domains: HashMap<ReleaseId, Hash> = releases.iter().map(|it| (it.id, it.scope.domain)).collect();
+        let mut of: HashMap<ReleaseId, Vec<Bad<'_>>> = HashMap::new();
+        for (digest, condition) in bad {
+            let holders = damage::holders(connection, digest)?;
+            for (holder, _) in &holders {
+                // The first of a domain had it from its own bundle; a later one's may have left it out.
+                let of_domain = |(other, _): &&(ReleaseId, u64)| domains.get(other) == domains.get(holder);
+                let brought_by = holders.iter().find(of_domain).map_or(*holder, |(first, _)| *first);
+                of.entry(*holder).or_default().push(Bad {
+                    digest,
+                    condition,
+                    brought_by,
+                });
             }
-            let mut heads = Heads::new(&pins, &nothing);
-            let mut told = Vec::new();
-            for release in &releases {
-                let head = if is_head_checked(release) {
-                    heads.signed_head(connection, release).err()
-                } else {
-                    None
-                };
-                let bad = of.remove(&release.id).unwrap_or_default();
-                if head.is_some() || !bad.is_empty() {
-                    told.push(tell(connection, release, &releases, head.as_deref(), &bad)?);
-                }
+        }
+        let mut heads = Heads::new(pins, &nothing);
+        let mut told = Vec::new();
+        for release in &releases {
+            let head = if is_head_checked(release) {
+                heads.signed_head(connection, release).err()
+            } else {
+                None
+            };
+            let bad = of.remove(&release.id).unwrap_or_default();
+            if head.is_some() || !bad.is_empty() {
+                told.push(tell(connection, release, &releases, head.as_deref(), &bad)?);
             }
-            Ok(told)
-        })
-    }
+        }
+        Ok(told)
+    })
 }
 
 /// Content of a release that is not whole.
@@ -241,6 +254,7 @@ fn tell(
         damaged: (bad.len() as u64).saturating_sub(missing),
         documents: count(&|digest, _| documents.contains(digest)),
         pages: count(&|digest, _| pages.contains(&digest.0)),
+        content: bad.iter().map(|bad| *bad.digest).collect(),
         remedy: match head.and_then(Error::advice) {
             // The head first: nothing is imported under a root that is not pinned, and nothing into a damaged database.
             Some(advice) if bad.is_empty() || head.is_some_and(|error| error.is(DAMAGED)) => advice.to_owned(),
@@ -265,6 +279,10 @@ pub(super) fn import_again(release: &ReleaseRow) -> String {
         release.counter, release.version, release.scope, release.head
     )
 }
+
+/// What else mends damaged content, where a whole bundle is not carried lightly.
+pub const REPAIR: &str = "a small file with what is damaged alone mends it too: `airlock scrub --report FILE` writes down what that is, \
+                          `airlock bundle repair BUNDLE --report FILE -o FILE` makes it at the vendor, and `airlock import FILE` takes it";
 
 /// Digests of the documents of a release, as far as its kept head can be read.
 fn documents(connection: &Connection, id: ReleaseId) -> Result<HashSet<Digest>> {

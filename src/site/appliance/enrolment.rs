@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::folder::{NEXT_RECIPIENT_KEY, OUTBOX, RECIPIENT_KEY};
 use super::own_key::{self, LOST};
 use crate::crypto::{Enrolment, KeyFile, RecipientKey, SigningKey};
-use crate::db::Db;
 use crate::db::site::enrolments;
+use crate::db::{Db, Reads};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
 use crate::stream::write_atomically;
 
@@ -42,7 +42,7 @@ pub(super) fn recipient(state: &Path) -> Result<RecipientKey> {
 /// # Errors
 ///
 /// As [`recipient`], and when it is another one than the enrolment files name; `E-STATE enrolment-damaged`.
-pub(super) fn check_recipient(state: &Path, db: &Db) -> Result<()> {
+pub(super) fn check_recipient(state: &Path, db: &impl Reads) -> Result<()> {
     let held = recipient(state);
     let named = in_force(db)?.map(|enrolment| enrolment.recipient.public);
     let next = public_of(&state.join(NEXT_RECIPIENT_KEY)).ok().map(|key| key.public);
@@ -77,12 +77,12 @@ pub(super) fn public_of(path: &Path) -> Result<RecipientKey> {
 /// # Errors
 ///
 /// `E-STATE enrolment-damaged`; those of the database.
-pub(super) fn status_key_in_force(db: &Db) -> Result<Option<Hash>> {
+pub(super) fn status_key_in_force(db: &impl Reads) -> Result<Option<Hash>> {
     Ok(in_force(db)?.map(|enrolment| enrolment.status.id))
 }
 
 /// Returns one of the enrolment files that count: all name the same keys.
-fn in_force(db: &Db) -> Result<Option<Enrolment>> {
+fn in_force(db: &impl Reads) -> Result<Option<Enrolment>> {
     let kept = db.read(enrolments::list)?;
     let Some((domain, envelope)) = kept.first() else {
         return Ok(None);

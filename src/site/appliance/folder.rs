@@ -113,7 +113,7 @@ const REWRITTEN: [&str; 5] = [STATUS_MARK, MARKS, INSTANCE, AUTHORITY_CERTIFICAT
 const NOT_OURS: &str = "lost+found";
 
 /// There is no security database.
-const DATABASE_MISSING: Code = Code::new("database-missing");
+pub(super) const DATABASE_MISSING: Code = Code::new("database-missing");
 
 /// Checks the state folder of an appliance before anything in it is opened, and returns its resolved path.
 ///

@@ -13,7 +13,7 @@ use crate::crypto::random;
 use crate::db::site::audit;
 use crate::db::site::instances::{self, Reason};
 use crate::db::site::stream_log::{self, Told};
-use crate::db::{Db, Transaction};
+use crate::db::{Db, Reads, Transaction};
 use crate::domain::{Class, Error, InstanceId, Result, Timestamp};
 
 /// The present life of a state folder.
@@ -52,7 +52,7 @@ enum Compared {
     Begun(InstanceId),
 }
 
-fn compare(state: &Path, db: &Db) -> Result<Compared> {
+fn compare(state: &Path, db: &impl Reads) -> Result<Compared> {
     let (newest, parent) =
         db.read(|connection| Ok((instances::newest(connection)?, instances::parent(connection)?)))?;
     let newest = newest.ok_or_else(|| differs("the database knows no instance of this appliance".into()))?;
@@ -80,7 +80,7 @@ fn compare(state: &Path, db: &Db) -> Result<Compared> {
 /// # Errors
 ///
 /// As [`settle`].
-pub(super) fn check(state: &Path, db: &Db) -> Result<()> {
+pub(super) fn check(state: &Path, db: &impl Reads) -> Result<()> {
     compare(state, db).map(|_| ())
 }
 

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -60,18 +61,27 @@ impl Appliance {
     ///
     /// `E-STATE planted`, `E-IO`.
     pub fn served(&self) -> Result<Option<String>> {
-        let path = self.folder().join(SERVED);
-        if look_at_own(&path, Expected::File)?.is_none() {
-            return Ok(None);
-        }
-        let file = LockFile::new(open_or_create(&path, 0o600)?);
-        match file.try_lock_shared() {
-            Err(Errno::WOULDBLOCK) => {}
-            _ => return Ok(None),
-        }
-        let plain: &File = &file;
-        let bytes = read_bounded(plain, BYTES, "where the server is found")?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        Ok((!text.is_empty()).then_some(text))
+        served(self.folder())
     }
+}
+
+/// As [`Appliance::served`], of a state folder that need not be opened; makes and changes nothing.
+///
+/// # Errors
+///
+/// As [`Appliance::served`].
+pub fn served(state: &Path) -> Result<Option<String>> {
+    let path = state.join(SERVED);
+    if look_at_own(&path, Expected::File)?.is_none() {
+        return Ok(None);
+    }
+    let file = LockFile::new(open_or_create(&path, 0o600)?);
+    match file.try_lock_shared() {
+        Err(Errno::WOULDBLOCK) => {}
+        _ => return Ok(None),
+    }
+    let plain: &File = &file;
+    let bytes = read_bounded(plain, BYTES, "where the server is found")?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Ok((!text.is_empty()).then_some(text))
 }

@@ -23,11 +23,11 @@ use super::instance_file;
 use super::own_key::{self, LOST};
 use super::secret;
 use crate::crypto::{KeyFile, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
-use crate::db::Db;
 use crate::db::site::appliance::ApplianceRow;
 use crate::db::site::instances::Reason;
 use crate::db::site::kept_secrets::KeptSecret;
 use crate::db::site::{audit, enrolments, stream_log};
+use crate::db::{Db, Reads};
 use crate::domain::{Class, Error, Hash, InstanceId, Result, Timestamp};
 use crate::stream::{Expected, look, sync_folder};
 
@@ -36,7 +36,7 @@ use crate::stream::{Expected, look, sync_folder};
 /// # Errors
 ///
 /// `E-STATE status-key` when it is missing, readable by others, no key, or another one than the enrolment files name.
-pub(super) fn read(state: &Path, db: &Db) -> Result<SigningKey> {
+pub(super) fn read(state: &Path, db: &impl Reads) -> Result<SigningKey> {
     let path = state.join(STATUS_KEY);
     let key = own_key::read(&path, "status-key", LOST, |file| file.signing_key(None))?;
     match status_key_in_force(db)? {
@@ -56,7 +56,7 @@ pub(super) fn read(state: &Path, db: &Db) -> Result<SigningKey> {
 /// # Errors
 ///
 /// As [`read`].
-pub(super) fn check(state: &Path, db: &Db) -> Result<()> {
+pub(super) fn check(state: &Path, db: &impl Reads) -> Result<()> {
     let held = read(state, db).map(|_| ());
     if held.is_err() {
         let next = id_of(&state.join(NEXT_STATUS_KEY));

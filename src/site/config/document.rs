@@ -79,6 +79,7 @@ table! {
         export: ExportTable,
         mirror: MirrorTable,
         care: CareTable,
+        metrics: MetricsTable,
         limits: LimitsTable,
     }
 }
@@ -182,6 +183,14 @@ table! {
         keep_releases: u64 = 2, "a number", "5";
         /// how fast content is hashed anew; 0: as fast as it goes
         scrub_mib_per_second: u64 = 32, "MiB per second", "100";
+    }
+}
+
+table! {
+    /// numbers for Prometheus
+    MetricsTable ["metrics"] {
+        /// address of `/metrics`, without TLS and for whoever reaches it: loopback, or one of a network of those who watch; none: it is off
+        listen: Option<SocketAddr> = None, "ADDRESS:PORT", "\"127.0.0.1:9105\"";
     }
 }
 

@@ -198,7 +198,7 @@ mod tests {
             said += &format!("{}\n", key.unwrap_or(line));
         }
         let config = parse(&said);
-        assert!(count == 11 && config.server.tls.own.is_some() && config.server.agents.address.is_some());
+        assert!(count == 12 && config.server.tls.own.is_some() && config.server.agents.address.is_some());
         assert!(config.mirror.registry.is_some() && config.mirror.prefix.is_some());
     }
 }

@@ -27,6 +27,7 @@ use tower::ServiceExt as _;
 
 use super::connection::{Connection, ConnectionControl, FileQueue, Socket, set_up};
 use super::farewell::Farewells;
+use super::metrics::Counters;
 use super::oci_error::OciError;
 use super::peer::{Local, OverTls, Peer, Remote};
 use super::seats::{Acquaintance, Seat, SeatActivity, Seats};
@@ -49,6 +50,7 @@ pub(super) struct Acceptor {
     /// For a listener of HTTPS.
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) seats: Seats,
+    pub(super) counters: Arc<Counters>,
     pub(super) farewells: Farewells,
     pub(super) limits: Limits,
     /// How long a connection is idle before it rests.
@@ -66,6 +68,7 @@ struct Arrival {
     activity: SeatActivity,
     /// Where bodies may queue pieces of files.
     files: Option<FileQueue>,
+    counters: Arc<Counters>,
     /// Requests so far.
     requests: AtomicU64,
 }
@@ -147,6 +150,7 @@ impl Acceptor {
             acquaintance: seat.acquaintance(),
             activity: seat.activity(),
             files,
+            counters: self.counters.clone(),
             requests: AtomicU64::new(0),
         });
         let mut resting = Some(connection);
@@ -275,7 +279,7 @@ impl Arrival {
             // It would be the length of what the client has, and not that of this answer (RFC 9110, 8.6).
             response.headers_mut().remove(header::CONTENT_LENGTH);
         }
-        response.map(|body| Body::new(SentBody::new(body, at_work)))
+        response.map(|body| Body::new(SentBody::new(body, self.counters.clone(), at_work)))
     }
 
     /// Asks the router. A guest that has shown nothing good by then is told nothing of what came of it.

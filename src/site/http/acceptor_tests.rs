@@ -45,6 +45,7 @@ impl Served {
                 .route("/unread", post(unread)),
             tls: None,
             seats: Seats::new(&limits),
+            counters: Arc::default(),
             farewells: Farewells::new(),
             limits,
             // Between any two requests.

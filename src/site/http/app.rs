@@ -6,6 +6,7 @@ use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 
 use super::agent::AgentApp;
+use super::metrics::Counters;
 use super::sending::Sending;
 use super::settings::ReadPolicy;
 use super::tls::Certificates;
@@ -21,6 +22,7 @@ pub(super) struct App {
     pub(super) hub: Option<Arc<Hub>>,
     pub(super) agents: Option<Arc<AgentApp>>,
     pub(super) certificates: Option<Arc<Certificates>>,
+    pub(super) counters: Arc<Counters>,
 }
 
 /// Makes an answer of JSON.

@@ -93,7 +93,7 @@ pub(super) async fn ready(State(app): State<App>, request: Request) -> Response<
 }
 
 /// Asks every part: a word for each check, and what is wrong at present.
-fn look(app: &App) -> (Map<String, Value>, Vec<Problem>) {
+pub(super) fn look(app: &App) -> (Map<String, Value>, Vec<Problem>) {
     let health = app.registry.live().health();
     let mut checks: Map<String, Value> = health
         .checks()

@@ -31,6 +31,11 @@ impl KnownPeers {
         self.0.insert(peer, Instant::now());
     }
 
+    /// Returns how many are known.
+    pub(super) fn count(&self) -> usize {
+        self.0.values().filter(|seen| seen.elapsed() < KNOWN).count()
+    }
+
     /// Whether a peer is known.
     pub(super) fn contains(&self, peer: Peer) -> bool {
         self.0.get(&peer).is_some_and(|seen| seen.elapsed() < KNOWN)

@@ -29,6 +29,7 @@ mod in_flight;
 mod known_peers;
 mod lists;
 mod manifests;
+mod metrics;
 mod oci_error;
 mod peer;
 mod query;

@@ -18,7 +18,7 @@ use super::registry_route::{self, Route};
 use super::sending::Sending;
 use super::settings::{Limits, ReadPolicy, Settings};
 use super::uri::{URI_BYTES, uri_bytes};
-use super::{blobs, charts, credentials, files, gate, health, lists, manifests, query, token};
+use super::{blobs, charts, credentials, files, gate, health, lists, manifests, metrics, query, token};
 use crate::appliance::registry::{Asked, Registry};
 
 /// Makes the routes of a registry, which answers under the names of the default settings. A request without a known peer is refused as
@@ -33,6 +33,7 @@ pub fn router(registry: Arc<Registry>, read: ReadPolicy) -> Router {
         hub: None,
         agents: None,
         certificates: None,
+        counters: Arc::default(),
     };
     routes(app, hosts)
 }
@@ -51,6 +52,7 @@ pub(super) fn routes(app: App, hosts: Hosts) -> Router {
         .merge(agents)
         .layer(from_fn_with_state(app.clone(), gate::knows))
         .layer(from_fn_with_state(app.registry.clone(), gate::stands));
+    let counters = app.counters.clone();
     Router::new()
         .route("/healthz", any(health::alive))
         .route("/readyz", any(health::ready))
@@ -58,6 +60,7 @@ pub(super) fn routes(app: App, hosts: Hosts) -> Router {
         .with_state(app)
         .merge(answers)
         .layer(from_fn_with_state(Arc::new(hosts), gate::pass))
+        .layer(from_fn_with_state(counters, metrics::count))
 }
 
 async fn registry_api(State(app): State<App>, request: Request) -> Response<Body> {

@@ -200,6 +200,12 @@ impl Seats {
         }
     }
 
+    /// Returns how many are taken, how many there are, and how many peers are known.
+    pub(super) fn count(&self) -> (usize, usize, usize) {
+        let taken = self.lock();
+        (taken.count, self.0.all, taken.known.count())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Taken> {
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

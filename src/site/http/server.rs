@@ -5,7 +5,7 @@
 //! read their end, the rest is cut off.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
@@ -16,6 +16,9 @@ use tokio_util::task::TaskTracker;
 use super::acceptor::{Acceptor, REST};
 use super::descriptors;
 use super::farewell::Farewells;
+use super::hosts::Hosts;
+use super::metrics;
+use super::router::routes;
 use super::seats::Seats;
 use super::services::Services;
 use super::settings::{AgentsAddress, Settings};
@@ -42,6 +45,7 @@ pub struct Bound {
     addresses: Vec<SocketAddr>,
     tls_listeners: Vec<TcpListener>,
     tls_addresses: Vec<SocketAddr>,
+    metrics: Option<(TcpListener, SocketAddr)>,
     settings: Settings,
 }
 
@@ -50,6 +54,7 @@ pub struct Bound {
 pub struct Running {
     addresses: Vec<SocketAddr>,
     tls_addresses: Vec<SocketAddr>,
+    metrics_address: Option<SocketAddr>,
     runtime: Option<Runtime>,
     tracker: TaskTracker,
     stopping: CancellationToken,
@@ -81,11 +86,14 @@ impl Server {
         descriptors::fit(&mut settings.limits)?;
         let (listeners, addresses) = bind_all(&settings.listen)?;
         let (tls_listeners, tls_addresses) = bind_all(&settings.tls.listen)?;
+        let metrics: Vec<SocketAddr> = settings.metrics.into_iter().collect();
+        let (metrics_listeners, metrics_addresses) = bind_all(&metrics)?;
         Ok(Bound {
             listeners,
             addresses,
             tls_listeners,
             tls_addresses,
+            metrics: metrics_listeners.into_iter().zip(metrics_addresses).next(),
             settings,
         })
     }
@@ -154,11 +162,15 @@ impl Bound {
             .build()
             .map_err(failed)?;
         let (stopping, cut_off, tracker) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
-        let watcher = services.watch()?;
+        let (watcher, authority) = (services.watch()?, services.authority());
+        let hosts = Hosts::new(&self.settings, &agents_address);
+        let app = services.app(&self.settings, certificates.clone(), tracker.clone());
+        let (seats, counters) = (Seats::new(&self.settings.limits), app.counters.clone());
         let acceptor = Acceptor {
-            router: services.router(&self.settings, &agents_address, certificates.clone(), tracker.clone()),
+            router: routes(app.clone(), hosts.clone()),
             tls: None,
-            seats: Seats::new(&self.settings.limits),
+            seats: seats.clone(),
+            counters: counters.clone(),
             farewells: Farewells::new(),
             rest: REST,
             limits: self.settings.limits.clone(),
@@ -179,6 +191,22 @@ impl Bound {
             };
             tracker.spawn_on(acceptor.run(listener), runtime.handle());
         }
+        let metrics_address = self.metrics.as_ref().map(|(_, address)| *address);
+        if let Some((listener, _)) = self.metrics {
+            let listener = {
+                let _inside = runtime.enter();
+                tokio::net::TcpListener::from_std(listener).map_err(failed)?
+            };
+            let page = metrics::Page {
+                app,
+                counters,
+                seats,
+                authority,
+                log: Mutex::default(),
+            };
+            let answering = metrics::Listener::new(page, hosts, tracker.clone(), stopping.clone());
+            tracker.spawn_on(answering.run(listener), runtime.handle());
+        }
         if let Some(certificates) = certificates {
             tracker.spawn_on(keep_certificates(certificates, stopping.clone()), runtime.handle());
         }
@@ -186,6 +214,7 @@ impl Bound {
         Ok(Running {
             addresses: self.addresses,
             tls_addresses: self.tls_addresses,
+            metrics_address,
             runtime: Some(runtime),
             tracker,
             stopping,
@@ -234,6 +263,11 @@ impl Running {
     /// Returns the addresses that answer over HTTPS.
     pub fn tls_addresses(&self) -> &[SocketAddr] {
         &self.tls_addresses
+    }
+
+    /// Returns the address of `/metrics`, where there is one.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// Returns what ends [`Running::run_until_signal`] from another thread.

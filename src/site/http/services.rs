@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use tokio_util::task::TaskTracker;
 
 use super::agent::AgentApp;
 use super::app::App;
-use super::hosts::Hosts;
-use super::router::routes;
 use super::sending::Sending;
-use super::settings::{AgentsAddress, Settings};
+use super::settings::Settings;
 use super::tls::Certificates;
 use crate::appliance::Authority;
 use crate::appliance::fleet::Hub;
@@ -71,15 +68,8 @@ impl Services {
         Watcher::start(self.registry.live())
     }
 
-    /// Makes the routes.
-    pub(super) fn router(
-        self,
-        settings: &Settings,
-        address: &AgentsAddress,
-        certificates: Option<Arc<Certificates>>,
-        tracker: TaskTracker,
-    ) -> Router {
-        let hosts = Hosts::new(settings, address);
+    /// Makes what handlers share.
+    pub(super) fn app(self, settings: &Settings, certificates: Option<Arc<Certificates>>, tracker: TaskTracker) -> App {
         let sending = Arc::new(Sending::new(&settings.limits));
         let (hub, agents) = match self.agents {
             None => (None, None),
@@ -95,15 +85,15 @@ impl Services {
                 (Some(hub), Some(Arc::new(app)))
             }
         };
-        let app = App {
+        App {
             registry: self.registry,
             read: Arc::new(settings.read.clone()),
             sending,
             hub,
             agents,
             certificates,
-        };
-        routes(app, hosts)
+            counters: Arc::default(),
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Settings {
     pub agents: AgentSettings,
     /// Who may read.
     pub read: ReadPolicy,
+    /// Where numbers of the server are told; nowhere where this is left out.
+    pub metrics: Option<SocketAddr>,
     /// Whether an address that other machines reach may be served without TLS.
     pub plain_http_beyond_loopback: bool,
     /// Bounds.
@@ -110,6 +112,7 @@ impl Default for Settings {
             tls: TlsSettings::default(),
             agents: AgentSettings::default(),
             read: ReadPolicy::Loopback,
+            metrics: None,
             plain_http_beyond_loopback: false,
             limits: Limits::default(),
         }

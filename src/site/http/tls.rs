@@ -30,7 +30,7 @@ use rustls::{CipherSuite, InconsistentKeys, ServerConfig, SupportedCipherSuite};
 use tokio_rustls::TlsAcceptor;
 
 use super::server_name::server_name;
-use super::settings::OwnCertificate;
+use super::settings::{OwnCertificate, Settings};
 use crate::appliance::Authority;
 use crate::crypto::{CertificateFacts, KeyFile};
 use crate::domain::{Class, Error, Problem, Result, Timestamp};
@@ -187,6 +187,11 @@ impl Certificates {
         }
     }
 
+    /// Returns the last second that the one which is shown is good.
+    pub(super) fn until(&self) -> Timestamp {
+        self.served().until
+    }
+
     fn served(&self) -> Served {
         self.served.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -275,6 +280,21 @@ fn sign(authority: &Authority, names: &[String], provider: &CryptoProvider) -> R
         until: leaf.until,
         warned: false,
     })
+}
+
+impl Settings {
+    /// Looks at a certificate of the site's own as a server does that starts: the last second it is good; nothing where there is none. A
+    /// clock that is not given judges nothing.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE tls-certificate`.
+    pub fn examine_own_certificate(&self, clock: Option<Timestamp>) -> Result<Option<Timestamp>> {
+        let Some(own) = &self.tls.own else { return Ok(None) };
+        let provider = rustls::crypto::ring::default_provider();
+        let names = self.certificate_names(&self.tls.listen, &self.agents_address(&self.listen, &self.tls.listen));
+        load(own, &names, clock, &provider).map(|served| Some(served.until))
+    }
 }
 
 fn load(own: &OwnCertificate, names: &[String], clock: Option<Timestamp>, provider: &CryptoProvider) -> Result<Served> {

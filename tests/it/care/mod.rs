@@ -4,6 +4,7 @@
 mod audit;
 mod config;
 mod disk;
+mod doctor;
 mod gc;
 mod gc_stops;
 mod running;

@@ -8,5 +8,6 @@ mod delta_vectors;
 mod gzip;
 mod real_programs;
 mod registry;
+mod repaired;
 mod spoilt;
 mod stage;

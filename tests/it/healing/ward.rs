@@ -98,6 +98,7 @@ pub(super) struct Ward {
     pub(super) state: PathBuf,
     pub(super) made: Made,
     pub(super) bundle: PathBuf,
+    pub(super) vendor: Vendor,
 }
 
 impl Ward {
@@ -114,6 +115,7 @@ impl Ward {
             state,
             made,
             bundle,
+            vendor,
         }
     }
 }

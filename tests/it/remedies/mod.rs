@@ -16,6 +16,7 @@ mod compose_files;
 mod corrected;
 mod damaged_pages;
 mod disk;
+mod doctor;
 mod follow;
 #[cfg(feature = "vendor")]
 mod general;
@@ -37,6 +38,7 @@ mod release_file;
 mod replaced;
 mod restore;
 mod rows;
+mod rows_of_doctor;
 mod rows_of_sources;
 mod rows_of_volumes;
 mod rows_out;

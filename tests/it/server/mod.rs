@@ -3,6 +3,7 @@
 mod begin;
 mod flight;
 mod host;
+mod metrics;
 mod panics;
 mod process;
 mod seats;

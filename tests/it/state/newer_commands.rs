@@ -94,6 +94,8 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
     let mut known: BTreeSet<String> = lines.iter().map(|(command, _)| (*command).to_owned()).collect();
     // It makes a state folder, and refuses every one that is there.
     known.insert("init".to_owned());
+    // It tells of it as one finding among others.
+    known.insert("doctor".to_owned());
     let mut found = BTreeSet::new();
     with_a_state_folder(&[], &mut found);
     assert_eq!(found, known, "every command with a state folder is tried");
@@ -122,6 +124,22 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
         );
         assert_same(&everything(&state), &before, &format!("{words:?}"));
     }
+    let ended = run(&[], &on(&state, &["doctor"]));
+    assert_eq!(verdict(&ended), ("E-STATE".into(), "doctor".into()), "{}", ended.stderr);
+    let findings = ended.result["findings"].as_array().unwrap().clone();
+    let told = findings.iter().find(|finding| finding["part"] == "databases").unwrap();
+    assert_eq!(
+        (&told["verdict"], &told["error"]),
+        (&"broken".into(), &"E-STATE schema-too-new".into())
+    );
+    assert!(
+        told["remedy"]
+            .as_str()
+            .unwrap()
+            .starts_with("use the airlock that wrote it"),
+        "{told}"
+    );
+    assert_same(&everything(&state), &before, "doctor");
 }
 
 /// A newer status database hides nothing else: what is listed is listed, with a word about the rest.

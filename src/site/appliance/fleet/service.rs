@@ -1,7 +1,6 @@
 //! The hub: questions of agents, answered from one generation.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
@@ -268,13 +267,7 @@ impl Hub {
 
     /// Whether agents are told an address that means this machine to themselves alone.
     pub fn is_for_this_machine(&self) -> bool {
-        let address = self.view.address();
-        let host = address
-            .rsplit_once(':')
-            .map_or(address, |(host, port)| if port.ends_with(']') { address } else { host });
-        host.trim_matches(['[', ']'])
-            .parse::<IpAddr>()
-            .map_or(host == "localhost", |ip| ip.is_loopback())
+        self.view.is_for_this_machine()
     }
 
     /// Says that agents are sent a way that secrets do not go, where targets have some: over plain HTTP, from elsewhere.

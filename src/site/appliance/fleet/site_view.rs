@@ -1,5 +1,7 @@
 //! How agents reach this appliance. All of it comes from the configuration, nothing from a request (R11).
 
+use std::net::IpAddr;
+
 use crate::domain::{Class, Error, Result};
 
 /// How agents reach this appliance.
@@ -58,6 +60,17 @@ impl SiteView {
     /// Whether agents use HTTPS.
     pub fn is_secure(&self) -> bool {
         self.secure
+    }
+
+    /// Whether that means to every machine itself.
+    pub fn is_for_this_machine(&self) -> bool {
+        let address = self.address();
+        let host = address
+            .rsplit_once(':')
+            .map_or(address, |(host, port)| if port.ends_with(']') { address } else { host });
+        host.trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .map_or(host == "localhost", |ip| ip.is_loopback())
     }
 
     /// Returns scheme and address, as in `https://appliance:5443`.

@@ -10,7 +10,7 @@ use crate::bundle::{Head, OpenedBundle, SignedBundle};
 use crate::crypto::{Chain, canonical};
 use crate::db::site::release::{Mark, ReleaseRow};
 use crate::db::site::{receipts, release, stream_log};
-use crate::domain::{Class, Hash, Result, Step, Timestamp};
+use crate::domain::{Class, Error, Hash, Result, Step, Timestamp};
 use crate::media::BundleSource;
 use crate::stream::look_to_write;
 
@@ -119,6 +119,20 @@ pub(super) fn admit(
             release: Box::new(release),
             root_version,
         }));
+    }
+    if let Some(chunks) = bundle.repair() {
+        return Err(Error::new(
+            Class::Dependency,
+            "release",
+            format!(
+                "this repair file holds the chunks {chunks} of release {} of {}, which is not here",
+                bundle.head().counter(),
+                bundle.head().scope()
+            ),
+        )
+        .expected("the release itself: a repair file restores what was lost of it")
+        .remedy("import the whole bundle: `airlock import FILE`")
+        .at(Step::X7));
     }
     policy::check_time(bundle.head(), chain.newest(), &present)?;
     bundle.approvals()?;

@@ -3,6 +3,9 @@
 //! Everything that the store holds of the release is hashed: blobs, release documents, index pages; and its kept head is checked. What
 //! is damaged is set aside, what comes in is durable before the rows say so, and nothing that is live changes but that damage ends. A stop
 //! at any point leaves less damage than before, and the next try restores the rest.
+//!
+//! A repair file holds some chunks of the bundle. What it cannot make whole stays damaged and is named; one that mends nothing of what is
+//! damaged is refused. Of a large blob only lost pieces need to come: the others are taken from what was set aside.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -14,14 +17,14 @@ use crate::appliance::damage::{carrier, import_again};
 use crate::appliance::live::signed_head;
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, Head, Index, Need, RestoredSink, VerifiedBundle};
-use crate::container::ChosenSink;
+use crate::container::{ChosenSink, ChunkRanges};
 use crate::crypto::ReceiptResult;
 use crate::db::site::receipts::{self, About, Act, ReceiptRow};
 use crate::db::site::release::{self, ReleaseId, ReleaseRow};
 use crate::db::site::{damage, rows};
 use crate::domain::{Class, Digest, Error, Hash, Result, Step, Timestamp, limits};
 use crate::encoding::{Base, BasePlains, Unpacked};
-use crate::store::{Condition, Staging, Store};
+use crate::store::{Condition, LeftOver, Staging, Store};
 use crate::stream::{ordered_map, worker_count};
 
 /// What healing a release came to.
@@ -67,6 +70,9 @@ pub(super) fn heal(
         restored: HashSet::new(),
         midstates: HashMap::new(),
         chunk_bytes: head.chunk_bytes.max(limits::CHUNK_BYTES_MIN),
+        left: HashMap::new(),
+        signed_head,
+        is_rest_damaged: false,
         total: 0,
         events,
     };
@@ -74,6 +80,7 @@ pub(super) fn heal(
     patient.total = bundle.total_bytes();
     let index = bundle.index().clone();
     let lost = patient.blobs(bundle)?;
+    let is_rest_damaged = patient.is_rest_damaged;
     let Patient {
         staging,
         restored,
@@ -81,8 +88,8 @@ pub(super) fn heal(
         chunk_bytes,
         ..
     } = patient;
-    // Names come from documents, and in a dry run those that are damaged stay so.
-    let rows = if dry_run && !restored.is_empty() {
+    // Names come from documents, and in a dry run, or beyond a repair file, those that are damaged stay so.
+    let rows = if is_rest_damaged || (dry_run && !restored.is_empty()) {
         None
     } else {
         Some(Rows::of(&head, &index, &appliance.store)?)
@@ -149,6 +156,12 @@ struct Patient<'a> {
     /// Midstates of large blobs that were restored.
     midstates: HashMap<Digest, Vec<Hash>>,
     chunk_bytes: u64,
+    /// What is left of large blobs, beside a repair file.
+    left: HashMap<Digest, LeftOver>,
+    /// Whether the kept head is damaged, which any file of the bundle mends.
+    signed_head: bool,
+    /// Whether a repair file left something of the release damaged.
+    is_rest_damaged: bool,
     total: u64,
     events: &'a mut dyn FnMut(Event<'_>),
 }
@@ -211,6 +224,7 @@ impl Patient<'_> {
                 wanted.insert(digest, sizes.get(&digest).copied().unwrap_or(0));
             }
         }
+        lost.extend(self.beyond(&bundle, &mut wanted, carried.len())?);
         let scratch = self.check_bases(&bundle, &wanted)?;
         if self.dry_run || wanted.is_empty() {
             if let Some(staging) = &mut self.staging {
@@ -220,14 +234,23 @@ impl Patient<'_> {
         }
         let bytes = wanted.values().copied().fold(0, u64::saturating_add);
         room::check_space(self.appliance, bytes, wanted.len() as u64, scratch).map_err(|error| error.at(Step::X10))?;
+        let source = match bundle.repair() {
+            Some(_) => "the repair file",
+            None => "the bundle",
+        };
         // The same count as the outcome's: with index pages, and with what a try that was stopped had restored.
         let all = carried.len().saturating_add(bundle.head().index.len());
         (self.events)(Event::Note(match self.restored.len() {
-            1 => format!("1 of {all} blobs is to be restored: it is taken from the bundle"),
-            count => format!("{count} of {all} blobs are to be restored: they are taken from the bundle"),
+            1 => format!("1 of {all} blobs is to be restored: it is taken from {source}"),
+            count => format!("{count} of {all} blobs are to be restored: they are taken from {source}"),
         }));
         self.staging()?;
-        let read = bundle.read_chosen(&|blob| wanted.contains_key(&blob.digest), self);
+        let left = std::mem::take(&mut self.left);
+        let beside = |blob: &Blob, offset: u64, buffer: &mut [u8]| match left.get(&blob.digest) {
+            Some(left) => left.read(offset, buffer).map(|()| true),
+            None => Ok(false),
+        };
+        let read = bundle.read_chosen_beside(&|blob| wanted.contains_key(&blob.digest), &beside, self);
         // What was verified is good whatever became of the rest; the first error is the one to report.
         let kept = self.staging()?.flush().map_err(|error| error.at(Step::X11));
         read.and(kept)?;
@@ -248,6 +271,49 @@ impl Patient<'_> {
         let is_content = |need: &&Need| !bases.contains(&need.digest) || own.contains(&need.digest);
         let needs = index.needs().iter().filter(is_content);
         Ok(needs.map(|need| (need.digest, need.size)).collect())
+    }
+
+    /// Takes out of what is wanted what a repair file cannot make whole, and says so of each.
+    ///
+    /// # Errors
+    ///
+    /// `E-DEPENDENCY repair` at X10 when it mends nothing of what is damaged.
+    fn beyond(
+        &mut self,
+        bundle: &VerifiedBundle,
+        wanted: &mut HashMap<Digest, u64>,
+        carried: usize,
+    ) -> Result<Vec<Error>> {
+        let Some(chunks) = bundle.repair() else {
+            return Ok(Vec::new());
+        };
+        for digest in wanted.keys() {
+            if let Some(left) = self.appliance.left_over(digest)? {
+                self.left.insert(*digest, left);
+            }
+        }
+        let is_left = |digest: &Digest, bytes: u64, piece: u64| {
+            let left = self.left.get(digest).filter(|left| left.piece_size() == bytes);
+            left.is_some_and(|left| left.lost().binary_search(&piece).is_err())
+        };
+        let mendable = bundle.mendable(&|digest| wanted.contains_key(digest), &is_left);
+        let beyond: BTreeSet<Digest> = wanted
+            .keys()
+            .filter(|digest| !mendable.contains(digest))
+            .copied()
+            .collect();
+        if beyond.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.is_rest_damaged = true;
+        for digest in &beyond {
+            wanted.remove(digest);
+            self.restored.remove(digest);
+        }
+        if self.restored.is_empty() && !self.signed_head {
+            return Err(mends_nothing(chunks, beyond.len(), carried).at(Step::X10));
+        }
+        Ok(beyond.iter().map(left_damaged).collect())
     }
 
     /// What lost blobs are copied from is here, whole; returns how much of it is unpacked at once.
@@ -307,6 +373,29 @@ fn look(store: &Store, dry_run: bool, digest: &Digest, size: u64) -> Result<Cond
     } else {
         store.check(digest, size)
     }
+}
+
+/// What makes another repair file.
+const ANOTHER: &str = "have another repair file made by what is damaged now, which `airlock scrub --report FILE` writes down, or import the whole bundle";
+
+fn mends_nothing(chunks: &ChunkRanges, damaged: usize, carried: usize) -> Error {
+    Error::new(
+        Class::Dependency,
+        "repair",
+        format!("this repair file holds the chunks {chunks}, and mends none of the {damaged} of {carried} blobs that are damaged here"),
+    )
+    .expected("every chunk of a blob that is damaged")
+    .remedy(ANOTHER)
+}
+
+fn left_damaged(digest: &Digest) -> Error {
+    Error::new(
+        Class::Dependency,
+        "repair",
+        format!("{digest} is damaged, and this repair file does not hold all of it"),
+    )
+    .expected("every chunk of it")
+    .remedy(ANOTHER)
 }
 
 /// Says what heals content that the bundle does not carry.

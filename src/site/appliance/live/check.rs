@@ -12,8 +12,9 @@ use crate::db::site::{damage, release};
 use crate::domain::{Class, Digest, Result};
 use crate::panics::{self, caught};
 
-/// Checks everything once; ends early when `stop` says so. What is damaged is written down by the store, and told from there.
-pub(super) fn check(live: &Live, stop: impl Fn() -> bool) {
+/// Checks everything once; ends early when `stop` says so. What is damaged is written down by the store, and told from there. Says whether
+/// the audit log holds.
+pub(super) fn check(live: &Live, stop: impl Fn() -> bool) -> bool {
     let documents = caught("index", || {
         panics::point("index");
         check_documents(live.appliance(), &live.generation(), &stop)
@@ -25,21 +26,23 @@ pub(super) fn check(live: &Live, stop: impl Fn() -> bool) {
     });
     note(live, "content", |health| &mut health.content, &content.flatten());
     if stop() {
-        return;
+        return true;
     }
     let audit = caught("audit", || {
         panics::point("audit");
         live.appliance().verify_seals().map(|_| ())
     });
-    note(live, "audit", |health| &mut health.audit, &audit.flatten());
+    let audit = audit.flatten();
+    note(live, "audit", |health| &mut health.audit, &audit);
     if stop() {
-        return;
+        return audit.is_ok();
     }
     let database = caught("database", || {
         panics::point("database");
         live.appliance().db.quick_check()
     });
     note(live, "database", |health| &mut health.database, &database.flatten());
+    audit.is_ok()
 }
 
 /// Says what a check came to. One that ended by a panic has found nothing, and is not taken for passed.

@@ -19,6 +19,7 @@ mod generation;
 mod head;
 mod health;
 mod live_state;
+mod log_walk;
 mod projection;
 mod watch;
 

@@ -1,4 +1,5 @@
-//! The threads beside a server: one switches to new generations, one checks in the background what the start left out.
+//! The threads beside a server: one switches to new generations, one checks in the background what the start left out, and the audit log
+//! from then on.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -8,6 +9,7 @@ use super::announce::announce;
 use super::check::check;
 use super::health::Check;
 use super::live_state::Live;
+use super::log_walk;
 use crate::appliance::clock_steps::ClockSteps;
 use crate::db::{DAMAGED, Schema, Watch};
 use crate::domain::{Class, Error, Result};
@@ -45,14 +47,17 @@ impl Watcher {
     /// Those of the database, and `E-IO` when no thread can be started.
     pub fn start(live: &Arc<Live>) -> Result<Self> {
         let stop = Arc::new(Stop::default());
-        let watch = live.appliance().db.watch()?;
+        let (watch, log_watch) = (live.appliance().db.watch()?, live.appliance().db.watch()?);
         let follow = {
             let (live, stop) = (live.clone(), stop.clone());
             spawn("generation", move || follow(&live, watch, &stop))?
         };
         let check = {
             let (live, stop) = (live.clone(), stop.clone());
-            spawn("check", move || check(&live, || stop.wait(Duration::ZERO)))?
+            spawn("check", move || {
+                let holds = check(&live, || stop.wait(Duration::ZERO));
+                log_walk::keep(&live, log_watch, !holds, |pause| stop.wait(pause));
+            })?
         };
         Ok(Self {
             stop,

@@ -298,7 +298,7 @@ impl StatusBuffer {
         }
     }
 
-    fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    pub(super) fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let (result, generation) = {
             let db = self.shared.db.read().unwrap_or_else(PoisonError::into_inner);
             let result = match db.as_ref() {

@@ -1,5 +1,7 @@
 //! What a site looks like: every target and its deployments as Distr's own console shows them, and what really runs.
 
+use std::collections::BTreeMap;
+
 use super::deployment::Deployment;
 use super::owner::Owner;
 use super::runs::{self, Doubt, Running};
@@ -148,6 +150,17 @@ pub fn overview(
 ) -> Result<Vec<TargetStatus>> {
     let reader = Reader::open(&appliance.status_database(), &Schema::STATUS)?;
     reader.read(|connection| read(connection, now, desired))
+}
+
+/// Returns when the agent of each target was heard last, and its name.
+///
+/// # Errors
+///
+/// As [`overview`].
+pub(in crate::appliance) fn last_contacts(connection: &Connection) -> Result<BTreeMap<Uuid, (String, Timestamp)>> {
+    let targets = WorkingSet::load(connection)?.targets;
+    let contacts = targets.into_iter().map(|(id, target)| (id, (target.name, target.last)));
+    Ok(contacts.collect())
 }
 
 pub(super) fn read(

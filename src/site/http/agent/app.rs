@@ -15,7 +15,7 @@ use super::limiter::{Allowance, Limiter};
 use super::refusals::Refusals;
 use super::reply::{self, Reply};
 use crate::appliance::fleet::{Hub, Identity};
-use crate::appliance::status::{Batch, BufferHealth, Owner, StatusBuffer, What};
+use crate::appliance::status::{Batch, BufferHealth, Figures, Owner, StatusBuffer, What};
 use crate::domain::{Clock, Error, Problem, Result, Uuid};
 use crate::http::sending::{Sending, on_thread};
 use crate::http::turns::{FairTurns, Party};
@@ -103,6 +103,11 @@ impl AgentApp {
     /// Says how the buffer of statuses is.
     pub(in crate::http) fn status_health(&self) -> BufferHealth {
         self.status.health()
+    }
+
+    /// Returns what the buffer of statuses holds.
+    pub(in crate::http) fn status_figures(&self) -> Result<Figures> {
+        self.status.figures()
     }
 
     /// Says why targets are not answered.

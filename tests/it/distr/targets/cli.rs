@@ -248,3 +248,53 @@ fn a_file_that_stands_where_one_is_put_is_kept() {
     assert_eq!(said_by(&kept), "mirrors:\n  own.example: {}\n");
     assert!(said_by(&file).contains("own.example: {}"), "{}", said_by(&file));
 }
+
+/// What other machines cannot use, or not safely, is said before a secret is made for it.
+#[test]
+fn what_can_reach_nobody_is_said_before_a_secret_is_spent() {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.with_targets(1, |image| Desired::both(image, 1, "a"));
+    instance.import(&made, false).unwrap();
+    let folder = crate::support::appliance::scratch();
+    for (name, text, warned) in [
+        ("loopback", "", Some("leads every other machine to itself")),
+        (
+            "plain",
+            "[agents]\naddress = \"airlock.plant.example:5000\"\n",
+            Some("without TLS"),
+        ),
+        (
+            "tls",
+            "[tls]\nlisten = [\"127.0.0.1:0\"]\nnames = [\"airlock.plant.example\"]\n",
+            None,
+        ),
+    ] {
+        let config = folder.path().join(name);
+        write(&config, text.as_bytes());
+        let config = config.to_str().unwrap();
+        let output = run(
+            &instance.state(),
+            &["connect", "edge-0", "--new-secret", "--config", config],
+            "",
+        );
+        let said = String::from_utf8(output.stderr).unwrap();
+        let spent = said.find("a new secret was issued").unwrap();
+        let before = said.get(..spent).unwrap();
+        match warned {
+            Some(part) => assert!(before.contains(part), "{name}: {said}"),
+            None => assert!(!said.contains("warning: what is printed"), "{name}: {said}"),
+        }
+        // Of mirrors and snippets likewise, which spend none.
+        let output = run(
+            &instance.state(),
+            &["connect", "edge-0", "--mirrors", "docker", "--config", config],
+            "",
+        );
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            warned.is_some(),
+            said.contains("warning: what is printed"),
+            "{name}: {said}"
+        );
+    }
+}
