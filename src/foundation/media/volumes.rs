@@ -162,7 +162,7 @@ pub(super) fn gather(mut candidates: Vec<Candidate>, place: &str, mut skipped: V
                 set = Some(BundleSource {
                     name: Some(name),
                     ..source
-                })
+                });
             }
             Some(set) => {
                 set.size = set.size.zip(source.size).map(|(all, size)| all.saturating_add(size));

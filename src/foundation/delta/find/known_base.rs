@@ -38,7 +38,7 @@ impl Density {
 
     /// Returns an upper bound of the memory that blocks and anchors of a base take.
     pub fn memory(self, size: u64) -> u64 {
-        let blocks = (size / BLOCK as u64).checked_div(self.every).unwrap_or(0);
+        let blocks = (size >> BLOCK.trailing_zeros()).checked_div(self.every).unwrap_or(0);
         let anchors = self.anchors.most(size) as u64;
         blocks.saturating_mul(16).saturating_add(anchors.saturating_mul(8))
     }

@@ -63,7 +63,7 @@ impl Sample {
     /// Returns how many places another plain has of those that are left, and out of how many that is.
     pub(super) fn shared(&self, other: &Self) -> (u64, u64) {
         let zeros = self.zeros.max(other.zeros);
-        let shared = with(&self.left, zeros).iter().filter(|number| other.has(number));
+        let shared = with(&self.left, zeros).iter().filter(|number| other.has(**number));
         (shared.count() as u64, with(&self.all, zeros).len() as u64)
     }
 
@@ -73,11 +73,11 @@ impl Sample {
         for numbers in [&mut self.all, &mut self.left] {
             numbers.truncate(with(numbers, self.zeros).len());
         }
-        self.left.retain(|number| !other.has(number));
+        self.left.retain(|number| !other.has(*number));
     }
 
-    fn has(&self, number: &u64) -> bool {
-        self.all.binary_search(number).is_ok()
+    fn has(&self, number: u64) -> bool {
+        self.all.binary_search(&number).is_ok()
     }
 }
 
