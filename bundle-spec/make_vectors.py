@@ -315,7 +315,7 @@ class Recipe:
     def __init__(self, content=None, **head):
         self.content = content or simple()
         self.head = {
-            "audience": "any", "builder": {"name": "airlock", "version": "0.1.0"}, "channel": "stable", "chunk_bytes": verify.MIB,
+            "audience": "any", "builder": {"name": "airlock", "version": "0.2.0"}, "channel": "stable", "chunk_bytes": verify.MIB,
             "epoch": 0, "expires": EXPIRES, "home_hosts": ["registry.example.com"], "issued_at": ISSUED,
             "minimum_appliance": "0.1.0", "product": "acme-web", "reader": "0.1.0", "requires": [], "root_version": 1,
             "sequence": 7, "version": "1.0", **head}

@@ -566,8 +566,8 @@ def volumes(vectors):
     damaged[-1024 - 512 + 10] ^= 1
     bad("volumes-damaged", bytes(damaged), "a volume whose chunk is damaged", code="stored-hash", kind="E-INTEGRITY", step="X11")
     vectors.add("sets/other-set", one, "volumes of two bundles", {"verdict": "refused", "class": "E-FORMAT", "code": "volumes", "step": "X2"}, others=[other])
-    vectors.add("sets/twice", one, "one volume under two names", {"verdict": "refused", "class": "E-FORMAT", "code": "volumes", "step": "X5"},
-                others=[one, two])
+    vectors.add("sets/twice", one, "two files of one volume that differ", {"verdict": "refused", "class": "E-FORMAT", "code": "volumes", "step": "X5"},
+                others=[bytes(damaged), two])
 
 
 # --- Repair files ------------------------------------------------------------------------------------------------------
@@ -974,7 +974,7 @@ def bad_site(vectors):
     other = "0:7:" + "ab" * 32
     site("j03-nobody", Recipe(audience=[]), "for nobody", "E-AUDIENCE", "site", "X6")
     site("j03-other-site", Recipe(audience=[OTHER_SITE]), "for another site", "E-AUDIENCE", "site", "X6")
-    site("j03-appliance", Recipe(minimum_appliance="0.2.0"), "needs a newer appliance", "E-AUDIENCE", "appliance-version", "X6")
+    site("j03-appliance", Recipe(minimum_appliance="0.3.0"), "needs a newer appliance", "E-AUDIENCE", "appliance-version", "X6")
     site("k16-older", Recipe(sequence=6), "older than what the site has", "E-ROLLBACK", "older", "X7", mark=other)
     site("k15-equivocation", Recipe(), "the same number, other content", "E-EQUIVOCATION", "same-number", "X7", mark=other)
     site("k14-fast-forward", Recipe(sequence=1_000_008), "a jump of 1,000,001", "E-ROLLBACK", "fast-forward", "X7", mark=other)

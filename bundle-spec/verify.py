@@ -22,6 +22,7 @@ import argparse
 import base64
 import contextlib
 import datetime
+import filecmp
 import hashlib
 import json
 import pathlib
@@ -39,7 +40,7 @@ EXIT = {"E-USAGE": 2, "E-FORMAT": 10, "E-LIMIT": 11, "E-SIGNATURE": 12, "E-TRUST
         "E-CONTENT": 22, "E-POLICY": 23, "E-IO": 25, "E-INTERNAL": 70}
 KIB, MIB = 1 << 10, 1 << 20
 INTEGER_MAX = 2**53 - 1
-VERSION = (0, 1, 0)  # the version of airlock whose specification this is
+VERSION = (0, 2, 0)  # the version of airlock whose specification this is
 
 
 class Refusal(Exception):
@@ -1886,6 +1887,7 @@ class Verifier:
         self.source, self.chains, self.site, self.mark, self.at = source, chains, site, mark, at
         self.step, self.report = "X1", {}
         self.rebuild, self.bases, self.sizes, self.kept = False, {}, {}, Kept()
+        self.domain, self.base_domains = None, {}
         self.plains = {}  # of bases that inflate: made once, gone behind the last blob that names them
 
     def run(self):
@@ -1912,8 +1914,14 @@ class Verifier:
             numbered.append((lines, other))
 
         self.step = "X3"
-        for trust in links:
-            chain = self.walk_links(trust)
+        chains = [self.walk_links(trust) for trust in links]
+        chain = chains[0]
+        self.domain = chain.domain
+        if any(one is not chain for one in chains):
+            raise distrust("unknown-domain", "volumes of one set name two trust domains")
+        for path, domain in self.base_domains.items():  # M-160
+            if domain != chain.domain:
+                raise distrust("unknown-domain", f"the base {path}: it belongs to the trust domain {domain}")
         root = chain.roots[-1]
 
         self.step = "X4"
@@ -2216,13 +2224,13 @@ def judge(bundle, trust, site=None, mark=None, at=None, rebuild=False, bases=(),
     """Return the verdict on a file as a dictionary; `bases` are bundles of earlier releases, to copy from, `others` more volumes of it."""
     verifier = None
     try:
-        kept, sizes = judge_bases(bases, trust)
+        kept, sizes, domains = judge_bases(bases, trust)
         chains = [Chain(pathlib.Path(path).read_bytes()) for path in trust]
         with contextlib.ExitStack() as files:
             stream = files.enter_context(sys.stdin.buffer if bundle == "-" else open(bundle, "rb"))
-            more = [Source(files.enter_context(open(path, "rb"))) for path in others]
+            more = [Source(files.enter_context(open(path, "rb"))) for path in distinct([bundle, *others])[1:]]
             verifier = Verifier(Source(stream), chains, site, mark, at, more)
-            verifier.rebuild, verifier.bases, verifier.sizes = rebuild, kept, sizes
+            verifier.rebuild, verifier.bases, verifier.sizes, verifier.base_domains = rebuild, kept, sizes, domains
             verdict = verifier.run()
         skipped = [] if site else ["audience", "sequence"]
         skipped += ["approvals", "needs"] + ([] if at else ["expiry"])
@@ -2236,25 +2244,56 @@ def judge(bundle, trust, site=None, mark=None, at=None, rebuild=False, bases=(),
                 "exit": EXIT["E-IO"]}
 
 
+def distinct(paths):
+    """M-36: a file that is another one byte for byte counts once."""
+    found = []
+    for path in paths:
+        if path == "-" or not any(one != "-" and filecmp.cmp(one, path, shallow=False) for one in found):
+            found.append(path)
+    return found
+
+
+def base_sets(paths):
+    """The files of each bundle that is named: itself, a folder of bundles, and the volumes of one set wherever they are."""
+    sets = {}
+    for path in paths:
+        folder = pathlib.Path(path)
+        inside = sorted(one for one in folder.iterdir() if one.is_file() and not one.is_symlink()) if folder.is_dir() else [folder]
+        for file in inside:
+            with open(file, "rb") as stream:
+                if folder.is_dir() and (file.name.startswith(".") or file.name.endswith((".partial", ".old-head")) or stream.read(10) != b"00-format\0"):
+                    continue
+                stream.seek(0)
+                try:
+                    head = Verifier.prologue(Verifier(None, []), Source(stream))[3]
+                except Refusal as refusal:
+                    refusal.found, refusal.step = f"the base {file}: {refusal.found}", "X2"
+                    raise
+            sets.setdefault(head, []).append(str(file))
+    return [distinct(files) for files in sets.values()]
+
+
 def judge_bases(paths, trust):
-    """What is proven in bundles of earlier releases, in whatever order they build on one another, and the sizes of their blobs."""
-    kept, sizes, waiting = {}, {}, list(paths)
+    """What is proven in bundles of earlier releases, in whatever order they build on one another, the sizes of their blobs, and whose they are."""
+    kept, sizes, domains, waiting = {}, {}, {}, base_sets(paths)
     while waiting:
         later = []
-        for path in waiting:
-            with open(path, "rb") as stream:
-                verifier = Verifier(Source(stream), [Chain(pathlib.Path(one).read_bytes()) for one in trust])
+        for files in waiting:
+            with contextlib.ExitStack() as opened:
+                first, *others = [Source(opened.enter_context(open(file, "rb"))) for file in files]
+                verifier = Verifier(first, [Chain(pathlib.Path(one).read_bytes()) for one in trust], others=others)
                 verifier.kept, verifier.bases = Kept(everything=True), kept
                 try:
                     verifier.run()
                 except Refusal as refusal:
-                    refusal.found = f"the base {path}: {refusal.found}"
+                    refusal.found = f"the base {files[0]}: {refusal.found}"
                     raise
+            domains[files[0]] = verifier.domain
             kept, sizes = {**kept, **verifier.kept.parts}, {**sizes, **verifier.kept.lines}
             if "not_restored" in verifier.report:
-                later.append(path)
+                later.append(files)
         waiting = later if len(later) < len(waiting) else []
-    return kept, sizes
+    return kept, sizes, domains
 
 
 def parse_mark(value):
@@ -2281,7 +2320,7 @@ def main():
     parser.add_argument("--mark", type=parse_mark, metavar="EPOCH:SEQ:HEAD", help="the newest release that the site has")
     parser.add_argument("--at", type=parse_time, metavar="TIME", help="judge expiry at this time")
     parser.add_argument("--rebuild", action="store_true", help="compress large gzip layers anew too, where this file knows how")
-    parser.add_argument("--base", action="append", default=[], metavar="BUNDLE", help="an earlier bundle, to copy from; may repeat")
+    parser.add_argument("--base", action="append", default=[], metavar="BUNDLE", help="an earlier bundle, to copy from: a file, a folder, or its volumes one by one; may repeat")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     options = parser.parse_args()
     sys.stdout.reconfigure(errors="backslashreplace")  # where the terminal has not every letter

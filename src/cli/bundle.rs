@@ -275,7 +275,7 @@ fn verify(
     }
     if !bundle.missing_volumes().is_empty() {
         let total = bundle.total_bytes();
-        return Err(bundle.incomplete(|done| ui.progress("verify", done, total)));
+        return Err(bundle.incomplete(0, |done| ui.progress("verify", done, total)));
     }
     let (head, digest) = (bundle.head().clone(), bundle.head_digest());
     let (total, needs) = (bundle.total_bytes(), bundle.index().needs().len());

@@ -4,27 +4,45 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::file_kind::Door;
+use super::bundle_opening::told;
 use crate::bundle::{Index, Need, VerifiedBundle, build_order, of_base};
 use crate::crypto::Chain;
+use crate::db::site::held_at;
 use crate::domain::{Class, Digest, Error, Result, Step, counted};
 use crate::media;
 use crate::store::Store;
 
 /// Bundles and state folders that may hold what a bundle needs.
 pub(super) struct NamedBases<'a> {
-    pub(super) states: Vec<(&'a Path, Store)>,
+    pub(super) states: Vec<BaseState<'a>>,
     /// What layers of one are copied from stands before it.
-    pub(super) bundles: Vec<BaseBundle<'a>>,
+    pub(super) bundles: Vec<BaseBundle>,
+}
+
+/// A state folder that is named.
+pub(super) struct BaseState<'a> {
+    path: &'a Path,
+    pub(super) store: Store,
+    /// What releases of the bundle's vendor hold there: nothing else is his to copy from.
+    held: BTreeMap<Digest, u64>,
+}
+
+impl BaseState<'_> {
+    /// Returns those of some blobs that it holds.
+    pub(super) fn of(&self, wanted: &BTreeMap<Digest, u64>) -> BTreeMap<Digest, u64> {
+        let held = |digest: &Digest, size: u64| self.held.get(digest) == Some(&size);
+        let wanted = wanted.iter().filter(|(digest, size)| held(digest, **size));
+        wanted.map(|(digest, size)| (*digest, *size)).collect()
+    }
 }
 
 /// A bundle that is named, its head and index verified.
-pub(super) struct BaseBundle<'a> {
-    pub(super) path: &'a Path,
+pub(super) struct BaseBundle {
+    pub(super) path: PathBuf,
     pub(super) bundle: VerifiedBundle,
 }
 
-impl BaseBundle<'_> {
+impl BaseBundle {
     pub(super) fn index(&self) -> &Index {
         self.bundle.index()
     }
@@ -37,14 +55,21 @@ impl<'a> NamedBases<'a> {
     ///
     /// Those of reading and verifying the bundles, told as theirs; `E-IO` of state folders.
     pub(super) fn read(paths: &'a [PathBuf], chain: &Chain) -> Result<Self> {
+        let is_state = |path: &Path| path.join("blobs/sha256").is_dir();
         let (mut states, mut bundles) = (Vec::new(), Vec::new());
-        for path in paths {
-            if path.join("blobs/sha256").is_dir() {
-                states.push((path.as_path(), Store::open(path, |_| ())?));
-            } else {
-                let bundle = open_base(path, chain).map_err(|error| of_base(error, path))?;
-                bundles.push(Some(BaseBundle { path, bundle }));
-            }
+        for path in paths.iter().filter(|path| is_state(path)) {
+            states.push(BaseState {
+                path,
+                held: held_at(path, chain.domain())?,
+                store: Store::open(path, |_| ())?,
+            });
+        }
+        for files in media::sets(paths) {
+            let Some(path) = files.first().filter(|path| !is_state(path)).cloned() else {
+                continue;
+            };
+            let bundle = open_base(&files, chain).map_err(|error| of_base(error, &path))?;
+            bundles.push(Some(BaseBundle { path, bundle }));
         }
         let order = build_order(bundles.iter().flatten().map(BaseBundle::index));
         let bundles = order.into_iter().filter_map(|number| bundles.get_mut(number)?.take());
@@ -77,13 +102,10 @@ impl<'a> NamedBases<'a> {
                 }
             }
         }
-        for (path, store) in &self.states {
+        for BaseState { path, held, .. } in &self.states {
             for (digest, size) in &stated {
-                // Its hash tells another size from a file that was cut.
-                if let Some(here) = store.size_of(digest)?.filter(|here| here != size)
-                    && store.examine(digest, here)?.is_whole()
-                {
-                    compare(path, digest, here, *size);
+                if let Some(here) = held.get(digest) {
+                    compare(path, digest, *here, *size);
                 }
             }
         }
@@ -118,8 +140,8 @@ impl<'a> NamedBases<'a> {
     }
 }
 
-fn open_base(path: &Path, chain: &Chain) -> Result<VerifiedBundle> {
-    let source = media::open(path, None)?;
-    let opened = source.into_bundle().map_err(|error| Door::BUNDLE.told(error, path))?;
+fn open_base(files: &[PathBuf], chain: &Chain) -> Result<VerifiedBundle> {
+    let source = media::open_all(files, None)?;
+    let opened = source.into_bundle().map_err(|error| told(error, files))?;
     opened.verify_as_made(chain)?.read_index(|_, _| Ok(()))
 }

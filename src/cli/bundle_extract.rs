@@ -34,8 +34,9 @@ use crate::extract::{Filled, WorkFolder, archive_bytes, check_free, write_archiv
   airlock bundle extract release-8.airlock --trust root.json -o layout-8 --base release-7.airlock
   airlock bundle extract release-7.airlock --trust root.json -o - | ctr image import -")]
 pub(super) struct ExtractArgs {
-    /// Bundle file, folder with one bundle, named pipe, or - for standard input
-    file: PathBuf,
+    /// Bundle file, folder with one bundle or its volumes in it, named pipe, or - for standard input; or volumes one by one
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// Folder to make; or - for a tar archive of it on standard output, which begins when everything was checked
     #[arg(short, long, value_name = "DIR|-")]
     output: PathBuf,
@@ -91,7 +92,7 @@ pub(super) fn run(args: &ExtractArgs, ui: &mut Ui) -> Result<()> {
         signatures: &args.signatures,
         at: args.at,
     };
-    let (bundle, chain) = open_judged(std::slice::from_ref(&args.file), by, ui)?;
+    let (bundle, chain) = open_judged(&args.files, by, ui)?;
     let head_digest = bundle.head_digest();
     let place = output.work_folder(&args.work, head_digest);
     let bases = NamedBases::read(&args.base, &chain)?;
@@ -217,8 +218,9 @@ fn check(bases: &NamedBases<'_>, needs: &BTreeMap<Digest, u64>, work: &WorkFolde
     let mut nowhere = Vec::new();
     for (digest, size) in missing {
         let mut found = work.has(&digest, size)?;
-        for (_, store) in &bases.states {
-            found |= store.size_of(&digest)? == Some(size);
+        for state in &bases.states {
+            let own = state.of(&BTreeMap::from([(digest, size)]));
+            found |= !own.is_empty() && state.store.size_of(&digest)? == Some(size);
         }
         if !found {
             nowhere.push((digest, size));
@@ -232,8 +234,8 @@ fn check(bases: &NamedBases<'_>, needs: &BTreeMap<Digest, u64>, work: &WorkFolde
 
 /// Takes what is wanted out of them, each from the first that has it.
 fn take(bases: NamedBases<'_>, wanted: &mut BTreeMap<Digest, u64>, work: &mut WorkFolder, ui: &mut Ui) -> Result<()> {
-    for (_, store) in &bases.states {
-        work.take_from_store(store, wanted)?;
+    for state in &bases.states {
+        work.take_from_store(&state.store, &state.of(wanted))?;
         strike_out(wanted, work)?;
     }
     for BaseBundle { path, bundle } in bases.bundles {
@@ -242,7 +244,7 @@ fn take(bases: NamedBases<'_>, wanted: &mut BTreeMap<Digest, u64>, work: &mut Wo
         }
         let total = bundle.total_bytes();
         work.take_from_bundle(bundle, wanted, &mut |done| ui.progress("read base", done, total))
-            .map_err(|error| of_base(error, path))?;
+            .map_err(|error| of_base(error, &path))?;
         strike_out(wanted, work)?;
     }
     Ok(())

@@ -34,12 +34,12 @@ pub(super) fn gather(index: &Index, bases: NamedBases<'_>, ui: &mut Ui) -> Resul
     let mut wanted: BTreeMap<Digest, u64> = needs.map(|need| (need.digest, need.size)).collect();
     bases.widen(&mut wanted);
     let mut taken = TakenBlobs::default();
-    for (_, store) in &bases.states {
-        for (digest, size) in &wanted {
-            if store.examine(digest, *size)?.is_whole()
-                && let Some(file) = store.open_found(digest, *size)?
+    for state in &bases.states {
+        for (digest, size) in state.of(&wanted) {
+            if state.store.examine(&digest, size)?.is_whole()
+                && let Some(file) = state.store.open_found(&digest, size)?
             {
-                taken.insert(*digest, *size, (Arc::new(file), 0));
+                taken.insert(digest, size, (Arc::new(file), 0));
             }
         }
         wanted.retain(|digest, size| taken.get(digest, *size).is_none());
@@ -58,7 +58,7 @@ pub(super) fn gather(index: &Index, bases: NamedBases<'_>, ui: &mut Ui) -> Resul
         let mut progress = |done| ui.progress("read base", done, total);
         taken
             .take(bundle, &is_wanted, &temp_dir(), &mut progress)
-            .map_err(|error| of_base(no_room(error), path))?;
+            .map_err(|error| of_base(no_room(error), &path))?;
         wanted.retain(|digest, size| taken.get(digest, *size).is_none());
     }
     Ok(taken)

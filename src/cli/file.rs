@@ -19,10 +19,12 @@ use crate::appliance::Appliance;
 use crate::appliance::live::Live;
 use crate::appliance::registry::{FileEntry, FileLayer, Registry, Snapshot};
 use crate::db::site::release::{ReleaseRow, State};
-use crate::domain::{Class, Digest, Error, Result, counted, nearest};
+use crate::domain::{Class, Digest, Error, Hash, Result, counted, nearest};
 
 /// Digits of a head digest that people are shown.
 const DIGITS: usize = 16;
+/// Digits of a trust domain that name a vendor.
+const VENDOR_DIGITS: usize = 8;
 
 /// Look at plain files and artifacts of the live releases, and write them out
 ///
@@ -40,7 +42,8 @@ pub(super) enum FileCommand {
     ///
     /// NAME is one of `airlock file list`, or the title of a file, or its digest. The file appears under its name once all of it is written, with
     /// the mode that the vendor states, as far as the umask allows; special bits are never set. Where several files have one name, of other
-    /// products, channels or vendors, they are listed, and --product or --release says which one.
+    /// products, channels or vendors, they are listed, and --product, --vendor or --release says which one. A script that means the file of one
+    /// vendor says --vendor: another one may get a file of that name any day.
     #[command(after_help = "Examples:
   airlock file get installation.pdf -o /media/usb/
   airlock file get firmware/press.bin -o press.bin --product acme-erp/stable
@@ -54,9 +57,12 @@ pub(super) enum FileCommand {
         /// Head digest (or its first 8 digits or more), number or version label of a live release, where several have the name
         #[arg(long)]
         release: Option<String>,
-        /// Product or PRODUCT/CHANNEL, where several have the name
+        /// Product or PRODUCT/CHANNEL, as `airlock file list` writes it, where several have the name
         #[arg(long)]
         product: Option<String>,
+        /// Name of the vendor, or the first 8 digits or more of its trust domain
+        #[arg(long)]
+        vendor: Option<String>,
         /// Replace a file that stands there
         #[arg(long)]
         replace: bool,
@@ -80,6 +86,15 @@ struct Files {
     registry: Registry,
     snapshot: Arc<Snapshot>,
     entries: Vec<FileEntry>,
+    names: ScopeNames,
+}
+
+/// Which of several files of one name is meant.
+#[derive(Debug, Clone, Copy)]
+struct Meant<'a> {
+    release: Option<&'a ReleaseRow>,
+    product: Option<&'a str>,
+    vendor: Option<&'a str>,
 }
 
 impl Files {
@@ -89,6 +104,7 @@ impl Files {
         let snapshot = registry.snapshot();
         Ok(Self {
             entries: registry.files(&snapshot)?,
+            names: ScopeNames::read(&appliance, [])?,
             appliance,
             registry,
             snapshot,
@@ -104,6 +120,7 @@ pub(super) fn run(command: &FileCommand, ui: &mut Ui) -> Result<()> {
             output,
             release,
             product,
+            vendor,
             replace,
             place,
         } => {
@@ -114,7 +131,12 @@ pub(super) fn run(command: &FileCommand, ui: &mut Ui) -> Result<()> {
                 .as_deref()
                 .map(|release| live_release(&files.appliance, release, product.as_deref()))
                 .transpose()?;
-            let entry = files.choose(name, release.as_ref(), product.as_deref())?;
+            let meant = Meant {
+                release: release.as_ref(),
+                product: product.as_deref(),
+                vendor: vendor.as_deref(),
+            };
+            let entry = files.choose(name, meant)?;
             let file = entry.file.as_ref().map_err(Error::again)?;
             get(&files, (entry, file), output, ui)
         }
@@ -122,7 +144,7 @@ pub(super) fn run(command: &FileCommand, ui: &mut Ui) -> Result<()> {
 }
 
 fn list(files: &Files, ui: &mut Ui) -> Result<()> {
-    let names = ScopeNames::read(&files.appliance, [])?;
+    let names = &files.names;
     let damage = DamageView::read(&files.appliance)?;
     let (mut rows, mut notes) = (Vec::new(), String::new());
     for entry in &files.entries {
@@ -163,7 +185,7 @@ fn list(files: &Files, ui: &mut Ui) -> Result<()> {
     let values: Vec<Value> = files.entries.iter().map(to_json).collect();
     ui.result(
         &json!({"files": values, "damage": damage.to_json()}),
-        human + &notes + &damage.lines(&names),
+        human + &notes + &damage.lines(names),
     )
 }
 
@@ -177,7 +199,13 @@ fn get(files: &Files, (entry, file): (&FileEntry, &FileLayer), output: Output<'_
             Ok(())
         })
     })?;
-    let said = format!("{} of {}, {}", escape(&entry.name()), entry.release.scope, file.digest);
+    let scope = &entry.release.scope;
+    let said = format!(
+        "{} of {}, {}",
+        escape(&entry.name()),
+        files.names.with_vendor(scope, &files.appliance),
+        file.digest
+    );
     let Some(path) = written else {
         ui.say(format!("{said}: {}", bytes(file.size)));
         return Ok(());
@@ -192,12 +220,25 @@ fn get(files: &Files, (entry, file): (&FileEntry, &FileLayer), output: Output<'_
 }
 
 impl Files {
+    /// Whether a vendor is named by what its root says, or by its trust domain.
+    fn is_of_vendor(&self, domain: Hash, vendor: &str) -> bool {
+        let is_domain = vendor.len() >= VENDOR_DIGITS && domain.to_hex().starts_with(vendor);
+        let chain = self.appliance.chain(domain);
+        is_domain || chain.is_ok_and(|chain| chain.newest().vendor == vendor)
+    }
+
     /// Finds the one file that a person means.
-    fn choose(&self, name: &str, release: Option<&ReleaseRow>, product: Option<&str>) -> Result<&FileEntry> {
+    fn choose(&self, name: &str, meant: Meant<'_>) -> Result<&FileEntry> {
         let is_meant = |entry: &&FileEntry| {
             let scope = &entry.release.scope;
-            release.is_none_or(|release| release.id == entry.release.id)
-                && product.is_none_or(|product| scope.to_string() == product || scope.product.as_str() == product)
+            let is_product = |product: &str| {
+                scope.to_string() == product || scope.product.as_str() == product || self.names.of(scope) == product
+            };
+            meant.release.is_none_or(|release| release.id == entry.release.id)
+                && meant.product.is_none_or(is_product)
+                && meant
+                    .vendor
+                    .is_none_or(|vendor| self.is_of_vendor(scope.domain, vendor))
         };
         let entries: Vec<&FileEntry> = self.entries.iter().filter(is_meant).collect();
         let title = |entry: &FileEntry| entry.file.as_ref().ok().and_then(|file| file.title.clone());
@@ -213,16 +254,22 @@ impl Files {
             &|entry| title(entry).as_deref() == Some(name),
             &|entry| entry.file.as_ref().is_ok_and(|file| Some(file.digest) == digest),
         ];
-        // A name goes before a title that is the same text.
-        let found = is_called.into_iter().find_map(|called| {
-            let found: Vec<&FileEntry> = entries.iter().copied().filter(|entry| called(entry)).collect();
-            (!found.is_empty()).then_some(found)
-        });
-        let Some(found) = found else {
-            return Err(self.snapshot.unsigned().unwrap_or_else(|| unknown(name, &entries)));
-        };
+        // A name goes before a title that is the same text; but what one vendor calls so never goes before what another one does.
+        let mut found: Vec<&FileEntry> = Vec::new();
+        for called in is_called {
+            let is_new = |entry: &FileEntry| {
+                let domain = entry.release.scope.domain;
+                !found.iter().any(|known| known.release.scope.domain == domain)
+            };
+            let more: Vec<&FileEntry> = entries
+                .iter()
+                .copied()
+                .filter(|entry| called(entry) && is_new(entry))
+                .collect();
+            found.extend(more);
+        }
         let (Some(first), rest) = (found.first().copied(), found.get(1..).unwrap_or_default()) else {
-            return Err(unknown(name, &entries));
+            return Err(self.snapshot.unsigned().unwrap_or_else(|| unknown(name, &entries)));
         };
         let is_same = |other: &&FileEntry| match (&first.file, &other.file) {
             (Ok(first), Ok(other)) => first == other,
@@ -231,7 +278,38 @@ impl Files {
         if rest.iter().all(is_same) {
             return Ok(first);
         }
-        Err(several(name, &found))
+        Err(self.several(name, &found))
+    }
+
+    fn several(&self, name: &str, found: &[&FileEntry]) -> Error {
+        let line = |entry: &&FileEntry| {
+            let release = &entry.release;
+            let head = release.head.to_hex();
+            let digest = match &entry.file {
+                Ok(file) => file.digest.to_string(),
+                Err(_) => "unreadable".to_owned(),
+            };
+            format!(
+                "{} of {}, release {} ({}), head {}: {digest}",
+                entry.name(),
+                self.names.with_vendor(&release.scope, &self.appliance),
+                release.counter,
+                release.version,
+                head.get(..DIGITS).unwrap_or_default()
+            )
+        };
+        let lines: Vec<String> = found.iter().map(line).collect();
+        Error::listing(
+            Class::Usage,
+            "several-files",
+            format!("{} are called {name:?}:", counted(found.len(), "file")),
+            &lines,
+        )
+        .expected("exactly one")
+        .remedy(
+            "say which one: with --product PRODUCT/CHANNEL, with --vendor and its name or trust domain, with --release and its head digest, or by its \
+             own digest in place of NAME",
+        )
     }
 }
 
@@ -247,36 +325,6 @@ fn unknown(name: &str, entries: &[&FileEntry]) -> Error {
         Some(meant) => error.remedy(format!("did you mean {meant}?")),
         None => error.remedy("look at `airlock file list`"),
     }
-}
-
-fn several(name: &str, found: &[&FileEntry]) -> Error {
-    let lines: Vec<String> = found
-        .iter()
-        .map(|entry| {
-            let release = &entry.release;
-            let head = release.head.to_hex();
-            let digest = entry
-                .file
-                .as_ref()
-                .map_or_else(|_| "unreadable".to_owned(), |file| file.digest.to_string());
-            format!(
-                "{} of {}, release {} ({}), head {}: {digest}",
-                entry.name(),
-                release.scope,
-                release.counter,
-                release.version,
-                head.get(..DIGITS).unwrap_or_default()
-            )
-        })
-        .collect();
-    Error::listing(
-        Class::Usage,
-        "several-files",
-        format!("{} are called {name:?}:", counted(found.len(), "file")),
-        &lines,
-    )
-    .expected("exactly one")
-    .remedy("say which one: with --product PRODUCT/CHANNEL, with --release and its head digest, or by its own digest in place of NAME")
 }
 
 /// Finds a release that is named, which has to be live: what is not has no files to give.

@@ -32,17 +32,18 @@ impl ScopeNames {
         let mut names = BTreeMap::new();
         for (product, domains) in domains.into_iter().filter(|(_, domains)| domains.len() > 1) {
             for domain in domains {
-                let hex = domain.to_hex();
-                let short = hex.get(..DIGITS).unwrap_or_default();
-                // A pin that is damaged has no name to show; the domain is known all the same.
-                let name = match appliance.chain(domain) {
-                    Ok(chain) => format!("{}, {short}", escape(&chain.newest().vendor)),
-                    Err(_) => short.to_owned(),
-                };
-                names.insert((product.clone(), domain), name);
+                names.insert((product.clone(), domain), vendor_of(appliance, domain));
             }
         }
         Ok(Self(names))
+    }
+
+    /// Returns `PRODUCT/CHANNEL`, and the vendor: for what is handed on, whoever else has a product of that name.
+    pub(super) fn with_vendor(&self, scope: &Scope, appliance: &Appliance) -> String {
+        match self.0.get(&(scope.product.to_string(), scope.domain)) {
+            Some(vendor) => format!("{scope} ({vendor})"),
+            None => format!("{scope} ({})", vendor_of(appliance, scope.domain)),
+        }
     }
 
     /// Returns `PRODUCT/CHANNEL`, and the vendor where the product alone does not say whose it is.
@@ -51,5 +52,16 @@ impl ScopeNames {
             Some(vendor) => format!("{scope} ({vendor})"),
             None => scope.to_string(),
         }
+    }
+}
+
+/// A vendor, with the beginning of its trust domain.
+fn vendor_of(appliance: &Appliance, domain: Hash) -> String {
+    let hex = domain.to_hex();
+    let short = hex.get(..DIGITS).unwrap_or_default();
+    // A pin that is damaged has no name to show; the domain is known all the same.
+    match appliance.chain(domain) {
+        Ok(chain) => format!("{}, {short}", escape(&chain.newest().vendor)),
+        Err(_) => short.to_owned(),
     }
 }

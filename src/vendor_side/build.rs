@@ -115,6 +115,7 @@ pub fn build(
     sources.expect(&order, workspace.folder(), fetched(&build.overrides.encode))?;
     let held = Held {
         layers: &plan.base.copied_from,
+        aged: &plan.base.aged,
         named: &named,
         relatives: &Relatives::of(&content)?,
     };

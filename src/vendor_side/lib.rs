@@ -54,7 +54,7 @@ mod yaml;
 
 pub use answer::AckKeys;
 pub use build::{Built, build, release_keys};
-pub use encode::{BlobReport, EncodeOptions, EncodeReport, Encodings, Outcome, Reason};
+pub use encode::{BaseReport, BlobReport, EncodeOptions, EncodeReport, Encodings, Outcome, Reason};
 pub use enrol::{Enrolled, Replaced, enrol, find_site, replace, site, withdraw};
 pub use fleet::{ChartReport, ChartWay};
 pub use key_ring::{KeyRing, PUBLIC_SUFFIX};

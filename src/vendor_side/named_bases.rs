@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use super::workspace::Workspace;
 use crate::bundle::{Index, VerifiedBundle, build_order, of_base};
 use crate::crypto::Chain;
-use crate::db::site::release::retained_blobs;
-use crate::db::{Connection, Reader, Schema, ledger};
+use crate::db::site::held_at;
+use crate::db::{Connection, ledger};
 use crate::domain::{Class, Counter, Digest, Error, Result, Scope};
 use crate::encoding::Base;
 use crate::media;
@@ -18,6 +18,8 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(crate) struct NamedBase {
     word: PathBuf,
+    /// Its files: of a bundle in volumes that were named one by one, those of all.
+    files: Vec<PathBuf>,
     /// The layers of it that sites hold, with their sizes.
     pub(crate) layers: BTreeMap<Digest, u64>,
     /// What those of a bundle are copied from, in their order in it: without that nobody takes them out of it.
@@ -53,7 +55,8 @@ impl NamedBase {
     ) -> Result<Vec<Self>> {
         // Of each bundle among them its number and index.
         let mut bundles: Vec<(usize, Index)> = Vec::new();
-        let mut read = |number: usize, word: &PathBuf| {
+        let mut read = |number: usize, files: Vec<PathBuf>| {
+            let word = &files.first().cloned().unwrap_or_default();
             if let Some(sequence) = word.to_str().and_then(|word| word.parse().ok()) {
                 let layers = of_release(connection, scope, Counter { epoch, sequence })?;
                 return Ok(Self::new(word, layers, Place::Release));
@@ -63,7 +66,10 @@ impl NamedBase {
                 let layers = of_state(word, scope, &store)?;
                 return Ok(Self::new(word, layers, Place::State(store)));
             }
-            let mut bundle = Self::new(word, BTreeMap::new(), Place::Bundle);
+            let mut bundle = Self {
+                files,
+                ..Self::new(word, BTreeMap::new(), Place::Bundle)
+            };
             let opened = bundle.open(workspace.chain())?;
             let early = usize::try_from(opened.head().totals.early_blobs).unwrap_or(usize::MAX);
             let index = opened.index();
@@ -73,10 +79,10 @@ impl NamedBase {
             bundles.push((number, index.clone()));
             Ok(bundle)
         };
-        let named: Result<Vec<Self>> = words
-            .iter()
+        let named: Result<Vec<Self>> = media::sets(words)
+            .into_iter()
             .enumerate()
-            .map(|(number, word)| read(number, word))
+            .map(|(number, files)| read(number, files))
             .collect();
         let mut named = named?;
         for (rank, place) in build_order(bundles.iter().map(|(_, index)| index))
@@ -93,6 +99,7 @@ impl NamedBase {
     fn new(word: &Path, layers: BTreeMap<Digest, u64>, place: Place) -> Self {
         Self {
             word: word.to_owned(),
+            files: vec![word.to_owned()],
             layers,
             copied: Vec::new(),
             rank: 0,
@@ -107,7 +114,7 @@ impl NamedBase {
     /// Those of reading and verifying it.
     pub(crate) fn open(&self, chain: &Chain) -> Result<VerifiedBundle> {
         let told = |error: Error| self.told(error);
-        let source = media::open(&self.word, None)?;
+        let source = media::open_all(&self.files, None)?;
         let opened = source.into_bundle().map_err(told)?;
         let (domain, _) = opened.links().map_err(told)?;
         super::learn::check_domain(domain, chain).map_err(told)?;
@@ -145,17 +152,7 @@ fn of_release(connection: &Connection, scope: &Scope, counter: Counter) -> Resul
 
 /// What a site holds of releases of this vendor, as far as its files are there.
 fn of_state(state: &Path, scope: &Scope, store: &Store) -> Result<BTreeMap<Digest, u64>> {
-    let database = Reader::open(&state.join(Schema::SITE.name), &Schema::SITE)?;
-    let mut held = database.read(|connection| retained_blobs(connection, scope.domain))?;
-    if held.is_empty() {
-        let found = format!(
-            "the base {} is the state folder of a site without any release of this vendor",
-            state.display()
-        );
-        return Err(Error::new(Class::Usage, "base", found)
-            .expected("a site that has imported an earlier release")
-            .remedy("leave it out, or name a site that has imported one of this vendor's releases"));
-    }
+    let mut held = held_at(state, scope.domain)?;
     held.retain(|digest, size| store.is_sized(digest, *size));
     Ok(held)
 }

@@ -29,18 +29,30 @@ pub(super) fn told(
     let before = bytes.and_then(|bytes| Head::parse(&bytes).ok());
     let items = bundle.inventory();
     let content = content_hash(items.iter().map(|item| item.digest));
-    let is_same = ledger::contents_of(connection, known.head)? == Some((items.len() as u64, content))
-        && before.is_some_and(|before| is_same_release(&before, bundle.head()));
-    if !is_same {
+    let is_same = ledger::contents_of(connection, known.head)? == Some((items.len() as u64, content));
+    let Some(before) = before.filter(|before| is_same && is_same_release(before, bundle.head())) else {
         return Ok(error);
-    }
+    };
+    let (then, now) = (before.volumes.len(), bundle.head().volumes.len());
+    let how = if before.volumes == bundle.head().volumes {
+        "its layers travelled otherwise".to_owned()
+    } else if then == now {
+        "its volumes are cut otherwise".to_owned()
+    } else {
+        format!(
+            "it was in {} then and is in {} now",
+            counted(then, "file"),
+            counted(now, "file")
+        )
+    };
     let found = format!(
-        "release {counter} of {scope} was already signed as {:?} with the same content, but its layers travelled otherwise (head {})",
+        "release {counter} of {scope} was already signed as {:?} with the same content, but {how} (head {})",
         known.version, known.head
     );
     let error = |found: String| {
-        Error::new(Class::Equivocation, "number-used", found)
-            .expected("the --base, --full, --encodings and --level of then, and the same older layers at hand")
+        Error::new(Class::Equivocation, "number-used", found).expected(
+            "the --base, --full, --encodings, --level and --volume-size of then, and the same older layers at hand",
+        )
     };
     Ok(match names(lacking) {
         Some(names) => error(format!(

@@ -17,10 +17,28 @@ impl VerifiedBundle {
         all.filter(|volume| is_set && !at_hand.contains(volume)).collect()
     }
 
+    /// Whether a volume is missing of which nothing stands behind so many chunks.
+    pub fn is_missing_before(&self, done: u64) -> bool {
+        let table = VolumeTable::new(&self.head.volumes);
+        self.missing_volumes()
+            .into_iter()
+            .any(|volume| table.chunks(volume).1 <= done)
+    }
+
+    /// Whether a volume is missing that holds chunks behind so many.
+    pub fn is_missing_behind(&self, done: u64) -> bool {
+        let table = VolumeTable::new(&self.head.volumes);
+        self.missing_volumes()
+            .into_iter()
+            .any(|volume| table.chunks(volume).1 > done)
+    }
+
     /// Compares every byte of the volumes at hand with what was signed, makes nothing of them, and returns the refusal: damage, or that a
-    /// volume is missing. `progress` is told the bytes read so far.
-    pub fn incomplete(self, mut progress: impl FnMut(u64)) -> Error {
-        let missing = self.missing_volumes();
+    /// volume is missing that holds more than the first `done` chunks. `progress` is told the bytes read so far.
+    pub fn incomplete(self, done: u64, mut progress: impl FnMut(u64)) -> Error {
+        let table = VolumeTable::new(&self.head.volumes);
+        let mut missing = self.missing_volumes();
+        missing.retain(|volume| table.chunks(*volume).1 > done);
         let (at_hand, count) = (self.source.volumes_at_hand(), self.head.volumes.len());
         let Self {
             mut source,
@@ -37,7 +55,7 @@ impl VerifiedBundle {
             let first = missing.first().copied().unwrap_or(0);
             let say = |volumes: &[usize], of: &str| match volumes {
                 [one] => format!("volume {one}{of} is"),
-                several => format!("volumes {}{of} are", enumerated(several)),
+                several => format!("volumes {}{of} are", runs(several)),
             };
             let (missing, good) = (say(&missing, &format!(" of {count}")), say(&at_hand, ""));
             Error::new(
@@ -123,5 +141,27 @@ impl VerifiedBundle {
             progress,
         )
         .map_err(|error| error.at(Step::X11))
+    }
+}
+
+/// Names numbers that ascend: three and more in a row by the first and the last.
+fn runs(numbers: &[usize]) -> String {
+    let in_a_row = |one: &usize, next: &usize| one.saturating_add(1) == *next;
+    let runs = numbers.chunk_by(in_a_row).flat_map(|run| match run {
+        [first, _, .., last] => vec![format!("{first} to {last}")],
+        few => few.iter().map(ToString::to_string).collect(),
+    });
+    enumerated(&runs.collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::runs;
+
+    #[test]
+    fn many_numbers_are_told_by_their_ends() {
+        assert_eq!(runs(&[2, 3]), "2 and 3");
+        assert_eq!(runs(&[1, 3, 4, 5, 9, 10]), "1, 3 to 5, 9 and 10");
+        assert_eq!(runs(&(4..=256).collect::<Vec<_>>()), "4 to 256");
     }
 }

@@ -20,11 +20,11 @@ use super::index_reader::IndexReader;
 use super::kind::BUNDLE;
 use super::part::Part;
 use super::trust_links::{TrustLinks, parse_trust};
-use super::volume_set::Others;
+use super::volume_set::{Others, called};
 use super::writer::UnsignedBundle;
 use crate::container::{
-    ChunkRanges, END_BYTES, Input, Prologue, Source, VolumeTable, claimed_repair, claimed_volume, entry_bytes,
-    read_fill, read_pages, signatures_bytes,
+    ChunkRanges, END_BYTES, Input, Prologue, Source, claimed_repair, claimed_volume, entry_bytes, read_fill,
+    read_pages, signatures_bytes,
 };
 use crate::crypto::{Chain, Envelope, RoleName, RootDocument, Signature};
 use crate::domain::{Class, Error, Hash, Result, Step, limits};
@@ -33,6 +33,8 @@ use crate::domain::{Class, Error, Hash, Result, Step, limits};
 #[derive(Debug)]
 pub struct OpenedBundle {
     source: Source,
+    /// What its file is called, where it is one of several volumes.
+    name: Option<String>,
     prologue: Prologue,
     detached: Vec<Signature>,
     others: Others,
@@ -44,6 +46,7 @@ pub struct SignedBundle {
     pub(super) source: Source,
     pub(super) head: Head,
     signatures: Vec<Signature>,
+    name: Option<String>,
     prologue: Prologue,
     others: Others,
 }
@@ -68,10 +71,18 @@ impl OpenedBundle {
         let prologue = Prologue::read(&mut source).map_err(|error| error.at(Step::X2))?;
         Ok(Self {
             source,
+            name: None,
             prologue,
             detached: Vec::new(),
             others: Others::default(),
         })
+    }
+
+    /// Says what its file is called, where it is one of several volumes: messages name it.
+    #[must_use]
+    pub fn called(self, name: String) -> Self {
+        let name = Some(name);
+        Self { name, ..self }
     }
 
     /// Adds another volume of the set, whichever it is.
@@ -81,7 +92,7 @@ impl OpenedBundle {
     /// `E-FORMAT volumes` at X2 for a volume of another set; `E-LIMIT volumes`.
     pub fn with_volume(mut self, other: Self) -> Result<Self> {
         self.others
-            .add(&self.prologue, other.prologue, other.source)
+            .add(&self.prologue, other.prologue, (other.source, other.name))
             .map_err(|error| error.at(Step::X2))?;
         Ok(self)
     }
@@ -112,7 +123,7 @@ impl OpenedBundle {
 
     /// Returns entry 02, of several volumes the one with the most links.
     pub(super) fn fullest_trust(&self) -> &[u8] {
-        let others = self.others.different().iter().map(Prologue::trust);
+        let others = self.others.different().iter().map(|(other, _)| other.trust());
         let fuller = others.max_by_key(|trust| trust.len());
         fuller
             .filter(|trust| trust.len() > self.prologue.trust().len())
@@ -149,19 +160,31 @@ impl OpenedBundle {
     ///
     /// `E-TRUST` and `E-LIMIT` at X3.
     pub fn links(&self) -> Result<(Hash, Vec<Envelope>)> {
-        let parse = |prologue: &Prologue| parse_trust(prologue.trust()).map_err(|error| error.at(Step::X3));
-        let TrustLinks { domain, mut roots } = parse(&self.prologue)?;
+        let parse = |prologue: &Prologue, whose: &str| {
+            parse_trust(prologue.trust()).map_err(|error| self.of(error.at(Step::X3), whose))
+        };
+        let TrustLinks { domain, mut roots } = parse(&self.prologue, &self.own())?;
         // A volume that was signed later may bring more of them.
-        for other in self.others.different() {
-            let found = parse(other)?;
+        for (other, whose) in self.others.different() {
+            let found = parse(other, whose)?;
             if found.domain != domain {
-                return Err(other_domain(domain, found.domain).at(Step::X3));
+                return Err(self.of(other_domain(domain, found.domain).at(Step::X3), whose));
             }
             if found.roots.len() > roots.len() {
                 roots = found.roots;
             }
         }
         Ok((domain, roots))
+    }
+
+    /// What its own file is called among the volumes.
+    fn own(&self) -> String {
+        called(&self.prologue, self.name.as_deref())
+    }
+
+    /// Tells a fault of one volume as its own, where there are several.
+    fn of(&self, error: Error, whose: &str) -> Error {
+        of_volume(&self.others, error, whose)
     }
 
     /// Returns the head without any verification: for showing and for signing, never for deciding.
@@ -185,9 +208,13 @@ impl OpenedBundle {
     ///
     /// `E-SIGNATURE` and `E-LIMIT` at X4.
     pub fn signatures(&self) -> Result<Vec<Signature>> {
-        let mut signatures = self.prologue.signatures().map_err(|error| error.at(Step::X4))?;
-        for other in self.others.different() {
-            for signature in other.signatures().map_err(|error| error.at(Step::X4))? {
+        let signatures_of = |prologue: &Prologue, whose: &str| {
+            let signatures = prologue.signatures();
+            signatures.map_err(|error| self.of(error.at(Step::X4), whose))
+        };
+        let mut signatures = signatures_of(&self.prologue, &self.own())?;
+        for (other, whose) in self.others.different() {
+            for signature in signatures_of(other, whose)? {
                 if !signatures.contains(&signature) {
                     signatures.push(signature);
                 }
@@ -208,7 +235,7 @@ impl OpenedBundle {
     ///
     /// `E-SIGNATURE` and `E-LIMIT` at X9.
     pub fn approvals(&self) -> Result<Vec<Signature>> {
-        all_approvals(&self.prologue, &self.others)
+        all_approvals((&self.prologue, &self.own()), &self.others)
     }
 
     /// Whether a root of the chain vouches for the head, as far as its signatures go.
@@ -305,6 +332,7 @@ impl OpenedBundle {
             source: self.source,
             head,
             signatures,
+            name: self.name,
             prologue: self.prologue,
             others: self.others,
         })
@@ -339,9 +367,9 @@ impl OpenedBundle {
     fn number(&mut self, head: &Head, part: Part) -> Result<()> {
         match part {
             Part::Volume(volume) => {
-                self.others.number(head, volume)?;
+                let table = self.others.number(head, (volume, self.name.as_deref()))?;
                 if head.volumes.len() > 1 {
-                    self.source.is_of_set(VolumeTable::new(&head.volumes), volume);
+                    self.source.is_of_set(table, volume);
                 }
                 Ok(())
             }
@@ -363,10 +391,10 @@ impl OpenedBundle {
         if domain != chain.domain() {
             return Ok(());
         }
-        for other in self.others.different() {
-            let found = parse_trust(other.trust()).map_err(|error| error.at(Step::X3))?;
+        for (other, whose) in self.others.different() {
+            let found = parse_trust(other.trust()).map_err(|error| self.of(error.at(Step::X3), whose))?;
             if let Some(refusal) = chain.extend(&found.roots).refusal {
-                return Err(refusal.at(Step::X3));
+                return Err(self.of(refusal.at(Step::X3), whose));
             }
         }
         Ok(())
@@ -441,7 +469,8 @@ impl SignedBundle {
     ///
     /// `E-POLICY` and `E-LIMIT` at X9.
     pub fn approvals(&self) -> Result<Vec<Signature>> {
-        all_approvals(&self.prologue, &self.others)
+        let own = called(&self.prologue, self.name.as_deref());
+        all_approvals((&self.prologue, &own), &self.others)
     }
 
     /// Reads the index and the fill (X9a). `keep` is given the bytes of every page.
@@ -505,6 +534,11 @@ impl VerifiedBundle {
     }
 }
 
+/// Tells a fault of one volume as its own, where there are several.
+fn of_volume(others: &Others, error: Error, whose: &str) -> Error {
+    if others.is_empty() { error } else { error.context(whose) }
+}
+
 /// Says that volumes of one set name two vendors.
 fn other_domain(one: Hash, other: Hash) -> Error {
     Error::new(
@@ -517,11 +551,14 @@ fn other_domain(one: Hash, other: Hash) -> Error {
 }
 
 /// Approvals of all volumes.
-fn all_approvals(own: &Prologue, others: &Others) -> Result<Vec<Signature>> {
-    let approvals = |prologue: &Prologue| prologue.approvals().map_err(|error| error.at(Step::X9));
-    let mut all = approvals(own)?;
-    for other in others.different() {
-        for approval in approvals(other)? {
+fn all_approvals((own, called): (&Prologue, &str), others: &Others) -> Result<Vec<Signature>> {
+    let approvals = |prologue: &Prologue, whose: &str| {
+        let approvals = prologue.approvals();
+        approvals.map_err(|error| of_volume(others, error.at(Step::X9), whose))
+    };
+    let mut all = approvals(own, called)?;
+    for (other, whose) in others.different() {
+        for approval in approvals(other, whose)? {
             if !all.contains(&approval) {
                 all.push(approval);
             }

@@ -132,7 +132,7 @@ fn a_set_that_is_not_complete_is_refused_by_the_number_that_is_missing() {
         assert_eq!((refused.class(), refused.code()), (Class::Incomplete, "volumes"));
         assert!(refused.found().starts_with(next), "{refused}");
         // And without reading for content: every byte at hand is good.
-        let refused = verified(&at_hand).unwrap().incomplete(|_| ());
+        let refused = verified(&at_hand).unwrap().incomplete(0, |_| ());
         assert_eq!((refused.class(), refused.code()), (Class::Incomplete, "volumes"));
         assert!(refused.found().starts_with(missing), "{refused}");
     }
@@ -140,7 +140,7 @@ fn a_set_that_is_not_complete_is_refused_by_the_number_that_is_missing() {
     let mut damaged = three.clone();
     let at = damaged.len() - 3000;
     damaged[at] ^= 1;
-    let refused = verified(&[&damaged]).unwrap().incomplete(|_| ());
+    let refused = verified(&[&damaged]).unwrap().incomplete(0, |_| ());
     assert_eq!((refused.class(), refused.code()), (Class::Integrity, "stored-hash"));
     assert!(refused.advice().unwrap().contains("volume 3 of 3"), "{refused}");
     let refused = verified(&[one, two, &damaged])

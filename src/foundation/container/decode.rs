@@ -79,6 +79,10 @@ pub(crate) fn read_payload<B: PayloadBlob>(
     let mut left = numbered.peekable();
     while let Some((_, _, (span, _))) = left.peek() {
         let encoded = payload.has_encoded(*span);
+        if encoded {
+            // What more chunks took than go by from here on is room for what makes the blob.
+            pool.keep(BESIDE_RESTORING);
+        }
         let stretch = std::iter::from_fn(|| left.next_if(|(_, _, (span, _))| payload.has_encoded(*span) == encoded));
         pump_stored(
             workers,

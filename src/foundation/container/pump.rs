@@ -52,8 +52,9 @@ pub(super) fn in_flight(workers: usize) -> usize {
     workers.saturating_add(3)
 }
 
-/// Chunks that are under way while an encoded blob is made: what makes it holds more than they do, and is slower than they are read.
-pub(super) const BESIDE_RESTORING: usize = 3;
+/// Chunks that are under way while an encoded blob is made: what makes it holds more than they do, and is slower than they are read. While it
+/// takes one apart the next is read and compared.
+pub(super) const BESIDE_RESTORING: usize = 2;
 
 /// Produces by turns and works on `workers` threads, and consumes in order on the caller's thread. At most `in_flight` jobs are under way at
 /// once.

@@ -2,32 +2,44 @@
 //!
 //! Which chunk lies in which volume follows from the counts that the head states; cut is only between chunks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many chunks each volume holds, in order.
+/// How many chunks each volume holds, in order, and what the files of some are called.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct VolumeTable(Arc<[u64]>);
+pub(crate) struct VolumeTable {
+    counts: Arc<[u64]>,
+    names: Arc<BTreeMap<usize, String>>,
+}
 
 impl VolumeTable {
     /// Takes the counts of a head that was checked.
     pub(crate) fn new(counts: &[u64]) -> Self {
-        Self(counts.into())
+        Self::named(counts, BTreeMap::new())
+    }
+
+    /// The same, with what files are called.
+    pub(crate) fn named(counts: &[u64], names: BTreeMap<usize, String>) -> Self {
+        Self {
+            counts: counts.into(),
+            names: Arc::new(names),
+        }
     }
 
     /// Returns how many volumes there are.
     pub(crate) fn count(&self) -> usize {
-        self.0.len()
+        self.counts.len()
     }
 
     /// Returns the numbers of the first and the last chunk of a volume; all three are counted from 1.
     pub(crate) fn chunks(&self, volume: usize) -> (u64, u64) {
-        chunks_of(&self.0, volume)
+        chunks_of(&self.counts, volume)
     }
 
     /// Returns the volume that holds a chunk; both are counted from 1.
     pub(crate) fn volume_of(&self, chunk: u64) -> usize {
         let mut last = 0_u64;
-        let before = self.0.iter().take_while(|count| {
+        let before = self.counts.iter().take_while(|count| {
             last = last.saturating_add(**count);
             last < chunk
         });
@@ -37,10 +49,14 @@ impl VolumeTable {
     /// Returns what people call the file of a volume: `noun` where there is only one.
     pub(crate) fn noun(&self, noun: &str, volume: usize) -> String {
         if self.count() == 1 {
-            noun.to_owned()
-        } else {
-            format!("file of volume {volume} of {}", self.count())
+            return noun.to_owned();
         }
+        let called = self.names.get(&volume).map(|name| format!(" ({name:?})"));
+        format!(
+            "file of volume {volume} of {}{}",
+            self.count(),
+            called.unwrap_or_default()
+        )
     }
 }
 
@@ -64,5 +80,7 @@ mod tests {
         assert_eq!(VolumeTable::new(&[0]).chunks(1), (0, 0));
         assert_eq!(table.noun("bundle", 2), "file of volume 2 of 3");
         assert_eq!(VolumeTable::new(&[3]).noun("bundle", 1), "bundle");
+        let named = VolumeTable::named(&[3, 1], BTreeMap::from([(2, "b.airlock".to_owned())]));
+        assert_eq!(named.noun("bundle", 2), "file of volume 2 of 2 (\"b.airlock\")");
     }
 }

@@ -276,21 +276,19 @@ impl Error {
 
     /// Makes an error of the operating system; a full disk and missing descriptors are `E-SPACE`, the rest `E-IO`.
     pub fn io(verb: &str, path: &Path, source: io::Error) -> Self {
+        use rustix::io::Errno;
+        let errno = Errno::from_io_error(&source);
         let full = matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-            || matches!(
-                rustix::io::Errno::from_io_error(&source),
-                Some(
-                    rustix::io::Errno::NOSPC
-                        | rustix::io::Errno::DQUOT
-                        | rustix::io::Errno::MFILE
-                        | rustix::io::Errno::NFILE
-                )
-            );
+            || matches!(errno, Some(Errno::NOSPC | Errno::DQUOT));
         let found = format!("cannot {verb} {}: {source}", path.display());
         let error = if full {
             Self::new(Class::Space, "no-space", found)
-                .expected("room on that file system, and descriptors left to this process")
+                .expected("room on that file system")
                 .remedy("free space and try again")
+        } else if matches!(errno, Some(Errno::MFILE | Errno::NFILE)) {
+            Self::new(Class::Space, "descriptors", found)
+                .expected("descriptors left to this process")
+                .remedy("raise the limit with `ulimit -n`, or with LimitNOFILE= in the unit")
         } else {
             let (expected, remedy) = match source.kind() {
                 io::ErrorKind::NotFound => ("something there", "check the path, and that the medium is mounted"),

@@ -14,6 +14,6 @@ pub use in_place::BundleInPlace;
 pub use largest_file::{FAT_FILE_BYTES, check_file_size};
 pub use output::BundleFile;
 pub use seekable::input;
-pub use source::{BundleSource, open, open_all, open_volumes};
+pub use source::{BundleSource, open, open_all, sets};
 pub use uncached::UncachedFile;
 pub use volume_files::{VolumeFiles, volumes_at};

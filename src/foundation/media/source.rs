@@ -18,7 +18,7 @@ use super::seekable::Seekable;
 use super::volumes::{CANDIDATES, Candidate, gather, place_of};
 use crate::bundle::OpenedBundle;
 use crate::container::Input;
-use crate::domain::{Class, Error, Result, Step};
+use crate::domain::{Class, Error, Hash, Result, Step};
 use crate::stream::Looked;
 
 /// Names looked at in a folder before giving up.
@@ -32,8 +32,10 @@ pub(super) const STALL_TIME: Duration = Duration::from_secs(120);
 pub struct BundleSource {
     /// Where its bytes come from: of several volumes, those of the lowest.
     pub input: Box<dyn Input>,
-    /// Other volumes of the same set, ascending.
-    pub others: Vec<Box<dyn Input>>,
+    /// What the file of the lowest volume is called, where it is one of several.
+    pub name: Option<String>,
+    /// Other volumes of the same set, ascending, and what their files are called.
+    pub others: Vec<(Box<dyn Input>, String)>,
     /// What to call it.
     pub label: String,
     /// Size in bytes, for files.
@@ -57,19 +59,16 @@ impl BundleSource {
     ///
     /// As [`OpenedBundle::open`] and [`OpenedBundle::with_volume`].
     pub fn into_bundle(self) -> Result<OpenedBundle> {
-        open_volumes(self.input, self.others)
+        let opened = OpenedBundle::open(self.input)?;
+        let opened = match self.name {
+            Some(name) => opened.called(name),
+            None => opened,
+        };
+        let mut others = self.others.into_iter();
+        others.try_fold(opened, |opened, (other, name)| {
+            opened.with_volume(OpenedBundle::open(other)?.called(name))
+        })
     }
-}
-
-/// As [`BundleSource::into_bundle`], for who has taken the rest of it.
-///
-/// # Errors
-///
-/// As [`BundleSource::into_bundle`].
-pub fn open_volumes(input: Box<dyn Input>, others: Vec<Box<dyn Input>>) -> Result<OpenedBundle> {
-    let opened = OpenedBundle::open(input)?;
-    let mut others = others.into_iter();
-    others.try_fold(opened, |opened, other| opened.with_volume(OpenedBundle::open(other)?))
 }
 
 /// Opens several files, volumes of one bundle in any order, as one source; one alone as [`open`] does.
@@ -122,6 +121,31 @@ fn open_files(paths: &[PathBuf]) -> Result<BundleSource> {
     gather(candidates, &place_of(paths), skipped)
 }
 
+/// Puts volumes of one bundle together that are named one by one, wherever they lie; everything else stands alone, whatever it is.
+pub fn sets(paths: &[PathBuf]) -> Vec<Vec<PathBuf>> {
+    let mut sets: Vec<(Option<Hash>, Vec<PathBuf>)> = Vec::new();
+    for path in paths {
+        let head = set_of(path);
+        let known = sets.iter_mut().find(|(known, _)| head.is_some() && *known == head);
+        match known {
+            Some((_, files)) => files.push(path.clone()),
+            None => sets.push((head, vec![path.clone()])),
+        }
+    }
+    sets.into_iter().map(|(_, files)| files).collect()
+}
+
+/// The head of the bundle that a file is one of several volumes of. What cannot be read is told by who opens it.
+fn set_of(path: &Path) -> Option<Hash> {
+    let looked = Looked::at(path)
+        .ok()
+        .filter(|looked| looked.kind() == FileType::RegularFile)?;
+    let own = looked.real_path().ok()?;
+    let fd = looked.open().ok().filter(begins_like_a_bundle)?;
+    let opened = regular(fd, path, &own).and_then(BundleSource::into_bundle).ok()?;
+    (opened.claimed_volume().1 > 1).then(|| opened.head_digest())
+}
+
 /// Opens a file, a folder with exactly one bundle or with volumes of one in it, a named pipe, or `-` for standard input.
 ///
 /// `stall` is how long a pipe may bring less than 64 KiB; 120 seconds when nothing is given.
@@ -141,6 +165,7 @@ fn open_any(path: &Path, stall: Duration) -> Result<BundleSource> {
             .map_err(|e| Error::io("open", path, e))?;
         return Ok(BundleSource {
             input: Box::new(Pipe::new(stdin, stall)),
+            name: None,
             others: Vec::new(),
             label: "standard input".into(),
             size: None,
@@ -158,6 +183,7 @@ fn open_any(path: &Path, stall: Duration) -> Result<BundleSource> {
         FileType::Directory => folder(&looked.open().map_err(failed)?, path),
         FileType::Fifo => Ok(BundleSource {
             input: Box::new(Pipe::new(looked.open().map_err(failed)?, stall)),
+            name: None,
             others: Vec::new(),
             label: path.display().to_string(),
             size: None,
@@ -188,6 +214,7 @@ pub(super) fn regular(fd: OwnedFd, path: &Path, own: &Path) -> Result<BundleSour
     };
     Ok(BundleSource {
         input,
+        name: None,
         others: Vec::new(),
         label: path.display().to_string(),
         size: Some(size),
@@ -207,12 +234,28 @@ fn folder(fd: &OwnedFd, path: &Path) -> Result<BundleSource> {
             let source = regular(fd, &path, &own)?;
             Ok(BundleSource { skipped, ..source })
         }
-        None => Err(
-            Error::new(Class::Format, "source", format!("{} holds no bundle", path.display()))
-                .expected("exactly one bundle file, or the volumes of one")
-                .remedy("check that the right medium is mounted"),
-        ),
+        None => Err(Error::new(
+            Class::Format,
+            "source",
+            format!("{} holds no bundle{}", path.display(), passed_over(&skipped)),
+        )
+        .expected("exactly one bundle file, or the volumes of one")
+        .remedy("check that the right medium is mounted")),
     }
+}
+
+/// What was passed over where nothing is left: the first few of it.
+fn passed_over(skipped: &[String]) -> String {
+    let Some(first) = skipped.first() else {
+        return String::new();
+    };
+    let more = skipped.len().saturating_sub(1);
+    let more = if more > 0 {
+        format!(", and {more} more")
+    } else {
+        String::new()
+    };
+    format!("; passed over {first}{more}")
 }
 
 /// Opens every file in a folder that begins like a bundle, and says of the others why they were passed over.

@@ -1,15 +1,15 @@
 //! Which of several bundle files belong together: volumes of one set, in any order, each once.
 //!
 //! What they say of themselves is looked at, to choose and to name; whoever reads the set holds it against the signed head. Of two files of
-//! one number that have the same size and the same bytes before the index, the first is read and the other is not: whether the chunks are
-//! those that were signed is found where they are read.
+//! one number that are the same, byte for byte, the first is read. Where they differ one of them is not what was signed, and which of the two is
+//! nobody's guess: both are named.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use super::source::{BundleSource, regular};
 use crate::bundle::OpenedBundle;
-use crate::domain::{Class, Error, Hash, Result, counted, limits};
+use crate::domain::{Class, Error, Hash, Result, Step, counted, limits};
 
 /// A file that begins like a bundle.
 pub(super) struct Candidate {
@@ -49,11 +49,43 @@ impl Candidate {
         })
     }
 
+    /// Whether another file of the same size has the same bytes.
+    fn is_same(&self, other: &Self) -> Result<bool> {
+        let (mut own, mut others) = (vec![0; COMPARED], vec![0; COMPARED]);
+        let mut at = 0_u64;
+        loop {
+            let (count, other_count) = (self.read_at(at, &mut own)?, other.read_at(at, &mut others)?);
+            if own.get(..count) != others.get(..other_count) {
+                return Ok(false);
+            }
+            if count < COMPARED {
+                return Ok(true);
+            }
+            at = at.saturating_add(count as u64);
+        }
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<usize> {
+        let mut filled = 0_usize;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match rustix::io::pread(&self.fd, rest, at.saturating_add(filled as u64)) {
+                Ok(0) => break,
+                Ok(count) => filled = filled.saturating_add(count),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(Error::io("read", &self.path, error.into())),
+            }
+        }
+        Ok(filled)
+    }
+
     fn name(&self) -> String {
         let name = self.path.file_name().unwrap_or(self.path.as_os_str());
         name.to_string_lossy().into_owned()
     }
 }
+
+/// Bytes of two files that are compared at once.
+const COMPARED: usize = 1 << 20;
 
 /// Files that may be opened at once: every volume, and each once more.
 pub(super) const CANDIDATES: usize = 2 * limits::VOLUMES;
@@ -65,37 +97,36 @@ pub(super) const CANDIDATES: usize = 2 * limits::VOLUMES;
 /// `E-FORMAT source` when they are no volumes of one bundle; `E-FORMAT volumes` when they do not belong together.
 pub(super) fn gather(mut candidates: Vec<Candidate>, place: &str, mut skipped: Vec<String>) -> Result<BundleSource> {
     candidates.sort_by(|a, b| a.path.cmp(&b.path));
-    let several = several(place, &candidates);
     let claims: Vec<Result<Claim>> = candidates.iter().map(Candidate::claim).collect();
-    if !claims.iter().flatten().any(|claim| claim.count > 1) {
-        return Err(several);
+    let is_volume = |claim: &Result<Claim>| claim.as_ref().is_ok_and(|claim| claim.count > 1);
+    if !claims.iter().any(is_volume) {
+        return Err(several(place, candidates.iter().take(2)));
     }
-    let mut chosen: Vec<(Candidate, Claim)> = Vec::with_capacity(candidates.len());
+    // What stands in the way is named beside one of the volumes.
+    let single = claims
+        .iter()
+        .position(|claim| claim.as_ref().is_ok_and(|claim| claim.count < 2));
+    if let (Some(single), Some(volume)) = (single, claims.iter().position(is_volume)) {
+        let both = candidates
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| [single, volume].contains(number));
+        return Err(several(place, both.map(|(_, candidate)| candidate)));
+    }
+    let mut claimed: Vec<(Candidate, Claim)> = Vec::with_capacity(candidates.len());
     for (candidate, claim) in candidates.into_iter().zip(claims) {
         let claim = claim.map_err(|error| error.context(&format!("{:?}", candidate.name())))?;
-        if claim.count < 2 {
-            return Err(several);
-        }
-        if let Some((first, known)) = chosen.first()
-            && known.head != claim.head
-        {
-            return Err(Error::new(
-                Class::Format,
-                "volumes",
-                format!(
-                    "{:?} is volume {} of another set than {:?} is of",
-                    candidate.name(),
-                    claim.volume,
-                    first.name()
-                ),
-            )
-            .expected("volumes that were made together")
-            .remedy("name the volumes of one set"));
-        }
+        claimed.push((candidate, claim));
+    }
+    check_heads(&claimed)?;
+    let mut chosen: Vec<(Candidate, Claim)> = Vec::with_capacity(claimed.len());
+    for (candidate, claim) in claimed {
         match chosen.iter().find(|(_, known)| known.volume == claim.volume) {
-            Some((same, known)) if (known.size, known.prologue) == (claim.size, claim.prologue) => {
+            Some((same, known))
+                if (known.size, known.prologue) == (claim.size, claim.prologue) && same.is_same(&candidate)? =>
+            {
                 skipped.push(format!(
-                    "{}: volume {} once more, which is {}",
+                    "{}: volume {} once more, the same bytes as {}",
                     candidate.name(),
                     claim.volume,
                     same.name()
@@ -114,7 +145,8 @@ pub(super) fn gather(mut candidates: Vec<Candidate>, place: &str, mut skipped: V
                     ),
                 )
                 .expected("the same file under two names, or one")
-                .remedy(format!("copy volume {} again, and name that one alone", claim.volume)));
+                .remedy(format!("copy volume {} again, and name that one alone", claim.volume))
+                .at(Step::X5));
             }
             None => chosen.push((candidate, claim)),
         }
@@ -124,16 +156,22 @@ pub(super) fn gather(mut candidates: Vec<Candidate>, place: &str, mut skipped: V
     let mut set: Option<BundleSource> = None;
     for (candidate, _) in &chosen {
         let source = candidate.source()?;
+        let name = candidate.name();
         match &mut set {
-            None => set = Some(source),
+            None => {
+                set = Some(BundleSource {
+                    name: Some(name),
+                    ..source
+                });
+            }
             Some(set) => {
                 set.size = set.size.zip(source.size).map(|(all, size)| all.saturating_add(size));
                 set.old_head = set.old_head.take().or(source.old_head);
-                set.others.push(source.input);
+                set.others.push((source.input, name));
             }
         }
     }
-    let mut set = set.ok_or(several)?;
+    let mut set = set.ok_or_else(|| several(place, std::iter::empty()))?;
     if chosen.len() > 1 {
         set.label = format!("{place} ({} of {count})", counted(chosen.len(), "volume"));
     }
@@ -141,20 +179,52 @@ pub(super) fn gather(mut candidates: Vec<Candidate>, place: &str, mut skipped: V
     Ok(set)
 }
 
-/// Says that files are no volumes of one bundle.
-fn several(place: &str, candidates: &[Candidate]) -> Error {
-    let names = candidates
-        .iter()
-        .take(2)
-        .map(|candidate| format!("{:?}", candidate.name()));
-    let names: Vec<String> = names.collect();
-    Error::new(
+/// Makes sure that all are of one set: one whose head is another one than most have is of another, or damaged there.
+fn check_heads(claimed: &[(Candidate, Claim)]) -> Result<()> {
+    let count = |head: Hash| claimed.iter().filter(|(_, claim)| claim.head == head).count();
+    let most = claimed.iter().map(|(_, claim)| count(claim.head)).max();
+    let Some((first, own)) = claimed.iter().find(|(_, claim)| Some(count(claim.head)) == most) else {
+        return Ok(());
+    };
+    let Some((other, claim)) = claimed.iter().find(|(_, claim)| claim.head != own.head) else {
+        return Ok(());
+    };
+    Err(Error::new(
         Class::Format,
-        "source",
-        format!("{place} holds several bundles, {} among them", names.join(" and ")),
+        "volumes",
+        format!(
+            "{:?} is volume {} of another set than {:?} is of, or damaged in its head",
+            other.name(),
+            claim.volume,
+            first.name()
+        ),
     )
-    .expected("exactly one, or the volumes of one")
-    .remedy("name the bundle file itself")
+    .expected("volumes that were made together, with the same signed head")
+    .remedy("name the volumes of one set")
+    .at(Step::X2))
+}
+
+/// Says that files are no volumes of one bundle.
+fn several<'c>(place: &str, candidates: impl Iterator<Item = &'c Candidate>) -> Error {
+    let candidates: Vec<&Candidate> = candidates.collect();
+    let folder = candidates.first().and_then(|candidate| candidate.path.parent());
+    let lie_together = candidates.iter().all(|candidate| candidate.path.parent() == folder);
+    let names = candidates.iter().map(|candidate| {
+        if lie_together {
+            format!("{:?}", candidate.name())
+        } else {
+            format!("{:?}", candidate.path.display().to_string())
+        }
+    });
+    let names = names.collect::<Vec<_>>().join(" and ");
+    let found = if lie_together {
+        format!("{place} holds several bundles, {names} among them")
+    } else {
+        format!("several bundles are named, {names} among them")
+    };
+    Error::new(Class::Format, "source", found)
+        .expected("exactly one, or the volumes of one")
+        .remedy("name the bundle file itself")
 }
 
 /// Where files lie that were named one by one.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! $STATE/blobs/sha256/ab/<64 hex>    verified, read-only, byte-exact
-//! $STATE/incoming/<head digest>/     journal, midstates, and <64 hex>.part of the large blob under way
+//! $STATE/incoming/<head digest>/     journal, midstates, <64 hex>.part of the large blob under way, volumes before their turn, name
 //! $STATE/evidence/<64 hex>.blob-<n>  blobs whose bytes changed under us, for an expert to look at
 //! ```
 //!
@@ -35,4 +35,4 @@ pub use left_over::LeftOver;
 pub use names::folder_bytes;
 pub use reader::BlobReader;
 pub use space::{Space, capacity, space};
-pub use staging::{Shelf, Staging};
+pub use staging::{Earlier, Shelf, Staging, make_way};

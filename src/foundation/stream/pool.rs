@@ -35,6 +35,14 @@ impl BufferPool {
         }
     }
 
+    /// Lets go of buffers that nobody uses, but for so many.
+    pub fn keep(&self, buffers: usize) {
+        self.free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .truncate(buffers);
+    }
+
     /// Returns a buffer whose content is undefined and counts as `len` bytes, at most the pool's size.
     pub fn take(&self, len: usize) -> PooledBuffer {
         let used = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -1,7 +1,8 @@
 //! Layers that all sites of a bundle hold and whose bytes are at hand, and layers of the bundle itself: what its layers may be copied from.
 //!
 //! Each is read once, when the first layer is looked at that may be copied from it: what is compressed in it is unpacked into a file without a
-//! name, and its members are noted. Bases are chosen by the members that they have in common with a layer, the same for the same layers.
+//! name, and what it consists of is noted. Bases are chosen by what they have of a layer; of those that have as much, the one that sites are
+//! the surest to hold for longer. That is the same for the same layers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -12,8 +13,10 @@ use std::sync::Arc;
 
 use super::candidate::{Content as Kind, MAGIC, by_magic};
 use super::earlier::{Content, Earlier};
+use super::known_bases::KnownBases;
 use super::layer::compare;
-use crate::delta::find::{BasePlain, Profile};
+use super::report::BaseReport;
+use crate::delta::find::{BasePlain, Known, Profile};
 use crate::domain::{Digest, Error, Result, limits};
 use crate::encoding::{Base, BasePlains, Encoding, OpenedBase, unpack};
 use crate::stream::unnamed_file;
@@ -24,12 +27,20 @@ const MOST: usize = 4;
 const LEAST_MORE: u64 = 5;
 /// Smaller layers are no bases.
 const LEAST: u64 = 64 << 10;
+/// Of so many parts of what the best one has, another one may lack one and is as good.
+const AS_GOOD: u64 = 64;
+
+/// A layer that one is copied from.
+#[derive(Debug, Clone)]
+pub(super) struct Chosen {
+    pub(super) base: Base,
+    pub(super) plain: FilePlain,
+}
 
 /// A layer that others may be copied from.
 #[derive(Debug)]
-pub(super) struct Candidate {
-    pub(super) base: Base,
-    pub(super) plain: FilePlain,
+struct Candidate {
+    layer: Chosen,
     profile: Profile,
 }
 
@@ -68,14 +79,15 @@ impl Read for FromStart<'_> {
 #[derive(Debug)]
 pub(super) struct Candidates<'a> {
     earlier: Earlier<'a>,
-    /// By digest.
-    offered: BTreeMap<Digest, u64>,
+    /// With their sizes; those first that are preferred where others are as good.
+    offered: Vec<(Digest, u64)>,
     /// Those that would do, had anybody here their bytes.
     lacking: Vec<(Digest, u64)>,
     opened: Option<Vec<Candidate>>,
     /// Layers of the bundle that stand before the one under way.
     carried: BTreeMap<Digest, Carried>,
     scratch: Scratch<'a>,
+    known: KnownBases,
 }
 
 /// A layer of the bundle that later ones may be copied from.
@@ -98,6 +110,8 @@ struct Scratch<'a> {
     work: &'a Path,
     file: Option<Arc<File>>,
     end: u64,
+    /// What became of layers so far.
+    report: BaseReport,
 }
 
 impl Scratch<'_> {
@@ -113,6 +127,7 @@ impl Scratch<'_> {
     fn unpack(&mut self, base: &mut Base, layer: &OpenedBase, most: u64) -> Result<FilePlain> {
         let (file, start) = (self.file()?, self.end);
         base.inflated = unpack(base, layer, (&file, start, self.work), most)?;
+        self.report.inflated = self.report.inflated.saturating_add(base.inflated.unwrap_or(0));
         Ok(match base.inflated {
             Some(size) => {
                 self.end = start.saturating_add(size);
@@ -140,17 +155,20 @@ impl Scratch<'_> {
 
 impl<'a> Candidates<'a> {
     /// Of what is held by all sites, those whose bytes are at hand; none that the bundle carries.
+    ///
+    /// `aged` says of some after how many newer releases sites let them go.
     pub(super) fn new(
-        held: &BTreeMap<Digest, u64>,
+        (held, aged): (&BTreeMap<Digest, u64>, &BTreeMap<Digest, u64>),
         carried: &BTreeSet<Digest>,
         earlier: Earlier<'a>,
         work: &'a Path,
     ) -> Self {
         let large = held.iter().map(|(digest, size)| (*digest, *size));
         let large = large.filter(|(digest, size)| *size >= LEAST && !carried.contains(digest));
-        let (offered, lacking): (Vec<_>, Vec<_>) = large.partition(|(digest, size)| earlier.has(digest, *size));
+        let (mut offered, lacking): (Vec<_>, Vec<_>) = large.partition(|(digest, size)| earlier.has(digest, *size));
+        offered.sort_by_key(|(digest, _)| (aged.get(digest).copied().unwrap_or(0), *digest));
         Self {
-            offered: offered.into_iter().collect(),
+            offered,
             lacking,
             earlier,
             opened: None,
@@ -159,8 +177,32 @@ impl<'a> Candidates<'a> {
                 work,
                 file: None,
                 end: 0,
+                report: BaseReport::default(),
             },
+            known: KnownBases::default(),
         }
+    }
+
+    /// Returns what was read to find what layers are copied from.
+    pub(super) fn report(&self) -> BaseReport {
+        BaseReport {
+            indexed: self.known.read(),
+            ..self.scratch.report
+        }
+    }
+
+    /// Returns what is known of layers that were chosen.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading them.
+    pub(super) fn known(&mut self, chosen: &[Chosen]) -> io::Result<Known> {
+        self.known.of(chosen)
+    }
+
+    /// Lets go what is known of layers beyond what is kept for later ones.
+    pub(super) fn let_go(&mut self) {
+        self.known.let_go();
     }
 
     /// Returns what is kept for later bundles.
@@ -168,9 +210,9 @@ impl<'a> Candidates<'a> {
         self.earlier.content()
     }
 
-    /// Returns what is offered: what a form that was made depends on.
+    /// Returns what is offered, in its order: what a form that was made depends on.
     pub(super) fn digests(&self) -> impl Iterator<Item = &Digest> {
-        self.offered.keys()
+        self.offered.iter().map(|(digest, _)| digest)
     }
 
     /// Returns what would be offered too, were its bytes at hand.
@@ -204,7 +246,7 @@ impl<'a> Candidates<'a> {
         mut profile: Profile,
         (related, reread): (&[Digest], &Reread<'_>),
         alive: &mut dyn FnMut(),
-    ) -> Result<Vec<&Candidate>> {
+    ) -> Result<Vec<Chosen>> {
         if self.opened.is_none() {
             self.opened = Some(self.open(alive)?);
         }
@@ -216,25 +258,24 @@ impl<'a> Candidates<'a> {
         let carried = carried.filter_map(|carried| carried.candidate.as_ref());
         let mut left: Vec<&Candidate> = self.opened.iter().flatten().chain(carried).collect();
         let least = profile.bytes().saturating_mul(LEAST_MORE) / 100;
-        let (mut chosen, mut all): (Vec<&Candidate>, u64) = (Vec::new(), 0);
+        let (mut chosen, mut all): (Vec<Chosen>, u64) = (Vec::new(), 0);
         while chosen.len() < MOST {
             let shared = left.iter().map(|candidate| profile.shared(&candidate.profile));
-            // The first of the best: they stand by their digests.
-            let Some((best, bytes)) = shared
-                .enumerate()
-                .reduce(|best, next| if next.1 > best.1 { next } else { best })
-            else {
-                break;
-            };
-            if bytes == 0 || bytes < least {
+            let shared: Vec<u64> = shared.collect();
+            let most = shared.iter().copied().max().unwrap_or(0);
+            if most == 0 || most < least {
                 break;
             }
+            let as_good = most.saturating_sub(most / AS_GOOD);
+            let Some(best) = shared.iter().position(|bytes| *bytes >= as_good) else {
+                break;
+            };
             let candidate = left.remove(best);
-            let with = all.saturating_add(candidate.base.plain_size());
+            let with = all.saturating_add(candidate.layer.base.plain_size());
             if with <= limits::BASE_PLAIN_BYTES {
                 all = with;
                 profile.forget(&candidate.profile);
-                chosen.push(candidate);
+                chosen.push(candidate.layer.clone());
             }
         }
         Ok(chosen)
@@ -258,6 +299,7 @@ impl<'a> Candidates<'a> {
             let most = limits::PLAIN_BYTES.min(size.saturating_mul(limits::PLAIN_FOR_A_BYTE));
             let plain = self.scratch.unpack(&mut base, &file, most)?;
             opened.push(Candidate::of(base, plain)?);
+            self.scratch.report.layers = self.scratch.report.layers.saturating_add(1);
         }
         Ok(opened)
     }
@@ -290,6 +332,7 @@ impl<'a> Candidates<'a> {
             }
         };
         carried.is_opened = true;
+        self.scratch.report.layers = self.scratch.report.layers.saturating_add(1);
         carried.candidate = plain.map(|plain| Candidate::of(base, plain)).transpose()?;
         Ok(())
     }
@@ -299,14 +342,15 @@ impl Candidate {
     fn of(base: Base, plain: FilePlain) -> Result<Self> {
         let profile = Profile::read(FromStart(&plain, 0))
             .map_err(|error| Error::io("read", Path::new("a layer of an earlier bundle"), error))?;
-        Ok(Self { base, plain, profile })
+        let layer = Chosen { base, plain };
+        Ok(Self { layer, profile })
     }
 }
 
 /// Opens the plains of chosen layers, for the reader's own code.
-pub(super) fn plains(chosen: &[&Candidate]) -> BasePlains {
-    BasePlains::of(chosen.iter().map(|candidate| {
-        let FilePlain { file, start, .. } = &candidate.plain;
+pub(super) fn plains(chosen: &[Chosen]) -> BasePlains {
+    BasePlains::of(chosen.iter().map(|chosen| {
+        let FilePlain { file, start, .. } = &chosen.plain;
         (Arc::clone(file), *start)
     }))
 }

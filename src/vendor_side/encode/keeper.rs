@@ -20,8 +20,19 @@ pub(super) struct Keeper {
     work: PathBuf,
 }
 
-/// A travel form that was written, and the file that it stands in where it has one of its own.
-pub(super) type Written = (TravelForm, Option<File>);
+/// A travel form that was written.
+pub(super) struct Written {
+    pub(super) form: TravelForm,
+    pub(super) place: Place,
+}
+
+/// Where it stands.
+pub(super) enum Place {
+    /// In a file of its own.
+    File(File),
+    /// On the shelf, from there on.
+    Shelf(u64),
+}
 
 /// Writes a travel form, or finds that it is of no use; is told how far it is.
 pub(super) type WriteForm<'a> = dyn FnMut(&mut dyn Write) -> Result<Option<TravelForm>> + 'a;
@@ -44,7 +55,9 @@ impl Keeper {
     pub(super) fn write(&mut self, write: &mut WriteForm<'_>) -> Result<Option<Written>> {
         if let Some(cache) = &self.cache {
             let mut file = unnamed_file(cache.folder())?;
-            return Ok(write(&mut file)?.map(|form| (form, Some(file))));
+            let form = write(&mut file)?;
+            let place = Place::File(file);
+            return Ok(form.map(|form| Written { form, place }));
         }
         let shelf = match self.shelf.take() {
             Some(shelf) => shelf,
@@ -52,7 +65,19 @@ impl Keeper {
         };
         let shelf = self.shelf.insert(shelf);
         let form = write(&mut shelf.writer()?)?;
-        Ok(form.map(|form| (form, None)))
+        let place = Place::Shelf(shelf.end());
+        Ok(form.map(|form| Written { form, place }))
+    }
+
+    /// Keeps a form where it stands: the next one is written behind it. Returns where that is on the shelf.
+    pub(super) fn hold(&mut self, written: &Written) -> u64 {
+        match (&written.place, &mut self.shelf) {
+            (Place::Shelf(start), Some(shelf)) => {
+                shelf.keep_from(*start, written.form.size);
+                *start
+            }
+            _ => 0,
+        }
     }
 
     /// Has the reader's own code make the blob of a form that was written.
@@ -60,18 +85,18 @@ impl Keeper {
         &self,
         (digest, size): (Digest, u64),
         (encoding, copying): (Encoding, Option<(Vec<Base>, BasePlains)>),
-        (form, file): &Written,
+        Written { form, place }: &Written,
         told: &mut dyn FnMut(u64),
     ) -> Result<Verdict> {
-        let mut written = match (file, &self.shelf) {
-            (Some(file), _) => {
+        let mut written = match (place, &self.shelf) {
+            (Place::File(file), _) => {
                 let clone = file
                     .try_clone()
                     .map_err(|error| Error::io("read", std::path::Path::new("a travel form"), error))?;
                 Stretch::new(Arc::new(clone), 0, form.size)
             }
-            (None, Some(shelf)) => shelf.written(form.size),
-            (None, None) => return Ok(Verdict::Another),
+            (Place::Shelf(start), Some(shelf)) => shelf.open(*start, form.size),
+            (Place::Shelf(_), None) => return Ok(Verdict::Another),
         };
         restores(digest, size, form.size, (encoding, copying), &mut written, told)
     }

@@ -11,7 +11,7 @@ use super::report::Reason;
 use super::survey::{Survey, reason};
 use crate::bundle::{BlobSource as _, Verdict};
 use crate::collect::Sources;
-use crate::delta::find::{BasePlain, Known, Profile};
+use crate::delta::find::{BasePlain, Profile};
 use crate::domain::{Digest, Result, limits};
 use crate::encoding::{
     Base, BasePlains, Bases, Encoding, Gzip, Level, Made as Delta, write_delta_travel, write_gzip_travel, write_travel,
@@ -154,23 +154,20 @@ impl Maker<'_, '_> {
     /// Copies the layer from bases where that makes it much smaller than `other` does.
     fn copied_or(&mut self, layer: &Layer<'_>, way: &Way<'_>, other: &mut MakeOther<'_>) -> Result<Made> {
         let delta = match self.delta(layer, way)? {
-            Some(delta) if delta.written.0.size <= self.size.saturating_mul(SURELY_TENTHS) / 10 => {
+            Some(delta) if delta.written.form.size <= self.size.saturating_mul(SURELY_TENTHS) / 10 => {
                 return Ok(Made::Form(delta));
             }
             Some(delta) => delta,
             None => return other(self, layer),
         };
+        self.keeper.hold(&delta.written);
         let made = other(self, layer)?;
-        if let Made::Form(form) = &made
-            && delta.written.0.size > form.written.0.size.saturating_mul(BETTER_TENTHS) / 10
-        {
-            return Ok(made);
+        match &made {
+            Made::Form(form) if delta.written.form.size > form.written.form.size.saturating_mul(BETTER_TENTHS) / 10 => {
+                Ok(made)
+            }
+            _ => Ok(Made::Form(delta)),
         }
-        if delta.written.1.is_some() {
-            return Ok(Made::Form(delta));
-        }
-        // On the shelf the other form stands in its place.
-        Ok(self.delta(layer, way)?.map_or(made, Made::Form))
     }
 
     /// Makes the travel form over what the layer has in common with others, and has it judged; nothing where that is of no use.
@@ -187,7 +184,7 @@ impl Maker<'_, '_> {
             return Ok(None);
         }
         let plains: Vec<&dyn BasePlain> = chosen.iter().map(|one| &one.plain as &dyn BasePlain).collect();
-        let known = Known::of(&plains).map_err(unreadable)?;
+        let known = self.candidates.known(&chosen).map_err(unreadable)?;
         let of_bases = Bases {
             plains: &plains,
             known: &known,
@@ -200,6 +197,8 @@ impl Maker<'_, '_> {
                 write_delta_travel(way.made(size), of_bases, plain, level, out, &mut half)
             })
         })?;
+        drop(known);
+        self.candidates.let_go();
         let Some(written) = written else { return Ok(None) };
         let bases: Vec<Base> = chosen.iter().map(|one| one.base).collect();
         let copying = (bases.clone(), bases::plains(&chosen));

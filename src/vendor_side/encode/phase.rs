@@ -11,7 +11,7 @@ use super::bases::Candidates;
 use super::cache::{Cache, Entry, Known};
 use super::candidate::by_size;
 use super::earlier::{Content, Earlier};
-use super::keeper::Keeper;
+use super::keeper::{Keeper, Place as WrittenAt, Written};
 use super::make::{Made, Maker};
 use super::options::{EncodeOptions, Encodings};
 use super::relatives::Relatives;
@@ -112,7 +112,7 @@ pub(crate) fn encode(
     let is_looked_at = layers.iter().any(|(_, size)| by_size(*size).is_ok());
     let earlier = held.earlier(workspace, options, is_looked_at)?;
     let carried = layout.carried().collect();
-    let mut candidates = Candidates::new(held.layers, &carried, earlier, workspace.folder());
+    let mut candidates = Candidates::new((held.layers, held.aged), &carried, earlier, workspace.folder());
     let related = match options.encodings {
         Encodings::Auto => held.relatives.before(&layers),
         Encodings::None | Encodings::Recipes => BTreeMap::new(),
@@ -154,6 +154,7 @@ pub(crate) fn encode(
         let lacking = run.candidates.lacking().iter().filter(|(digest, _)| !needed(digest));
         report.lacking = lacking.copied().collect();
     }
+    report.bases = run.candidates.report();
     if let Some(cache) = &run.keeper.cache {
         cache.prune()?;
     }
@@ -190,6 +191,8 @@ pub(crate) fn encode(
 pub(crate) struct Held<'a> {
     /// Which, with their sizes.
     pub(crate) layers: &'a BTreeMap<Digest, u64>,
+    /// After how many newer releases their sites let some of them go.
+    pub(crate) aged: &'a BTreeMap<Digest, u64>,
     /// What a person named, which has some of them.
     pub(crate) named: &'a [NamedBase],
     /// Layers of the bundle that have much in common.
@@ -317,7 +320,7 @@ impl<'a> Run<'a> {
                     pieces,
                     bases: digests(&bases),
                 };
-                self.use_form(digest, (travel, travel_size), (encoding, bases), Some(path));
+                self.use_form(digest, (travel, travel_size), (encoding, bases), Place::Cache(path));
                 (outcome, milliseconds)
             }
         };
@@ -409,19 +412,24 @@ impl<'a> Run<'a> {
         let mut entry = Entry::of(digest, size, milliseconds);
         let outcome = match made {
             Made::Form(made) => {
-                let (form, file) = &made.written;
+                let Written { form, place } = &made.written;
                 entry.form(form, made.encoding, made.pieces, &made.bases);
+                let file = match place {
+                    WrittenAt::File(file) => Some(file),
+                    WrittenAt::Shelf(_) => None,
+                };
                 let path = match &mut self.keeper.cache {
-                    Some(cache) => cache.keep(&entry, file.as_ref())?,
+                    Some(cache) => cache.keep(&entry, file)?,
                     None => None,
                 };
+                let place = path.map_or_else(|| Place::Shelf(self.keeper.hold(&made.written)), Place::Cache);
                 let outcome = Outcome::Encoded {
                     travel_size: form.size,
                     encoding: made.encoding,
                     pieces: made.pieces,
                     bases: digests(&made.bases),
                 };
-                self.use_form(digest, (form.digest, form.size), (made.encoding, made.bases), path);
+                self.use_form(digest, (form.digest, form.size), (made.encoding, made.bases), place);
                 outcome
             }
             Made::AsItIs(reason) | Made::CopiedAsItIs(reason) => {
@@ -445,12 +453,8 @@ impl<'a> Run<'a> {
         blob: Digest,
         (digest, size): (Digest, u64),
         (encoding, bases): (Encoding, Vec<Base>),
-        path: Option<PathBuf>,
+        place: Place,
     ) {
-        let place = match path {
-            Some(path) => Place::Cache(path),
-            None => Place::Shelf(self.keeper.shelf.as_mut().map_or(0, |shelf| shelf.keep(size))),
-        };
         self.forms.insert(
             blob,
             Form {

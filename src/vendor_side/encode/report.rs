@@ -61,6 +61,17 @@ pub struct BlobReport {
     pub milliseconds: u64,
 }
 
+/// What was read of layers that others may be copied from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BaseReport {
+    /// How many were looked at.
+    pub layers: u64,
+    /// Bytes that were inflated of them, each once.
+    pub inflated: u64,
+    /// Bytes that were read of those that were chosen, to know what stands where: each once, where there are not too many.
+    pub indexed: u64,
+}
+
 /// What became of all of them.
 #[derive(Debug, Clone, Default)]
 pub struct EncodeReport {
@@ -70,6 +81,8 @@ pub struct EncodeReport {
     pub lacking: Vec<(Digest, u64)>,
     /// Nothing is copied at all, for readers would inflate so many bytes for it, more than half of what they allow.
     pub too_laborious: Option<u64>,
+    /// What was read to find what layers are copied from.
+    pub bases: BaseReport,
     /// Those that nobody looks at, for each reason how many and their bytes: a release may have a hundred thousand.
     passed: BTreeMap<Reason, (u64, u64)>,
 }
@@ -192,7 +205,13 @@ impl EncodeReport {
             .iter()
             .map(|(digest, size)| json!({"digest": digest, "size": size}))
             .collect();
+        let BaseReport {
+            layers,
+            inflated,
+            indexed,
+        } = self.bases;
         json!({
+            "bases": {"layers": layers, "inflated_bytes": inflated, "indexed_bytes": indexed},
             "blobs": blobs, "lacking": lacking, "encoded": {"blobs": count, "bytes": size, "travel_bytes": travel_size},
             "producers": producers, "as_it_is": reasons,
         })

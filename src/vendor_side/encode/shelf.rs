@@ -85,7 +85,12 @@ impl Shelf {
         start
     }
 
-    /// Opens a form that was kept.
+    /// Keeps the form that was written from there on.
+    pub(super) fn keep_from(&mut self, start: u64, length: u64) {
+        self.end = self.end.max(start.saturating_add(length));
+    }
+
+    /// Opens a form that was written.
     pub(super) fn open(&self, start: u64, length: u64) -> Stretch {
         Stretch::new(Arc::clone(&self.file), start, length)
     }

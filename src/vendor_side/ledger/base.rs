@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::db::Connection;
-use crate::db::ledger::base;
+use crate::db::ledger::base::{self, HeldLayers};
 use crate::db::ledger::findings::{self, FindingId};
 use crate::db::ledger::{self, PackageRow, Site};
 use crate::domain::{Audience, Digest, Hash, Result, SiteId, Timestamp, counted};
@@ -30,6 +30,8 @@ pub struct Base {
     pub held: BTreeMap<Digest, u64>,
     /// Layers that others may be copied from: those, and where a number is signed again what its sites hold by now.
     pub copied_from: BTreeMap<Digest, u64>,
+    /// Of those, the ones that are of no live release of some site: after how many newer ones, the sooner to go.
+    pub aged: BTreeMap<Digest, u64>,
 }
 
 /// What decides what a bundle builds on.
@@ -139,29 +141,31 @@ impl Base {
     ///
     /// `E-STATE`, `E-IO` of the ledger.
     pub(crate) fn find(connection: &Connection, known: &[Site], question: &Question<'_>) -> Result<Self> {
-        let mut copied_from = BTreeMap::new();
+        let mut copied_from = HeldLayers::default();
         let (choice, held) = if question.full {
-            (Choice::Full, BTreeMap::new())
+            (Choice::Full, HeldLayers::default())
         } else if let Some(held) = as_signed(connection, question.signed)? {
             if let Audience::Sites(sites) = question.audience {
                 copied_from = of_sites(connection, sites, known, question)?.1;
             }
-            (Choice::AsSigned, held)
+            let aged = copied_from.aged.clone();
+            (Choice::AsSigned, HeldLayers { sizes: held, aged })
         } else {
             match question.audience {
-                Audience::Any(_) => (Choice::AnySite, BTreeMap::new()),
+                Audience::Any(_) => (Choice::AnySite, HeldLayers::default()),
                 Audience::Sites(sites) => {
                     let (sites, held) = of_sites(connection, sites, known, question)?;
                     (Choice::Sites(sites), held)
                 }
             }
         };
-        copied_from.extend(&held);
+        copied_from.sizes.extend(&held.sizes);
         Ok(Self {
             choice,
             named: Vec::new(),
-            held,
-            copied_from,
+            held: held.sizes,
+            copied_from: copied_from.sizes,
+            aged: held.aged,
         })
     }
 
@@ -169,6 +173,7 @@ impl Base {
     pub(crate) fn name(&mut self, word: PathBuf, layers: &BTreeMap<Digest, u64>) {
         self.held.extend(layers);
         self.copied_from.extend(layers);
+        self.aged.retain(|digest, _| !layers.contains_key(digest));
         self.named.push(word);
     }
 }
@@ -186,8 +191,8 @@ fn of_sites(
     sites: &[SiteId],
     known: &[Site],
     question: &Question<'_>,
-) -> Result<(Vec<SiteBase>, BTreeMap<Digest, u64>)> {
-    let mut common: Option<BTreeMap<Digest, u64>> = None;
+) -> Result<(Vec<SiteBase>, HeldLayers)> {
+    let mut common: Option<HeldLayers> = None;
     let mut told = Vec::new();
     for site in sites {
         let (base, held) = of_site(connection, site, known, question)?;
@@ -195,7 +200,11 @@ fn of_sites(
         common = Some(match common {
             None => held,
             Some(mut common) => {
-                common.retain(|digest, size| held.get(digest) == Some(size));
+                common.sizes.retain(|digest, size| held.sizes.get(digest) == Some(size));
+                for (digest, age) in held.aged {
+                    let oldest = common.aged.entry(digest).or_default();
+                    *oldest = age.max(*oldest);
+                }
                 common
             }
         });
@@ -208,7 +217,7 @@ fn of_site(
     site: &SiteId,
     known: &[Site],
     question: &Question<'_>,
-) -> Result<(SiteBase, BTreeMap<Digest, u64>)> {
+) -> Result<(SiteBase, HeldLayers)> {
     let enrolled = known.iter().find(|known| known.site == *site);
     let lineage = ledger::shown(connection, site)?;
     let package = match &lineage {
@@ -225,7 +234,7 @@ fn of_site(
     };
     let unused = |told: SiteBase, why| {
         let unused = Some(why);
-        Ok((SiteBase { unused, ..told }, BTreeMap::new()))
+        Ok((SiteBase { unused, ..told }, HeldLayers::default()))
     };
     if enrolled.is_none() {
         return unused(told, Unused::NotEnrolled);
@@ -252,7 +261,7 @@ fn of_site(
     told.unknown_releases = releases.saturating_sub(agreeing);
     let mut held = base::held_layers(connection, site)?;
     for digest in base::lacked(connection, &lineage, &package)? {
-        if held.remove(&digest).is_some() {
+        if held.sizes.remove(&digest).is_some() {
             told.lacked = told.lacked.saturating_add(1);
         }
     }

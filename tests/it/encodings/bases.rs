@@ -243,6 +243,105 @@ fn the_independent_verifier_takes_bases_as_the_program_does() {
 }
 
 #[test]
+fn a_base_in_volumes_is_named_by_all_of_them_or_by_their_folder() {
+    let stage = Stage::new();
+    let old = noise(2_600_000, 1);
+    let new = [&old[..400_000], &noise(5_000, 2)[..], &old[401_000..]].concat();
+    let (_, volumes) = stage.vendor.volumes(1, std::slice::from_ref(&old), 1_900_000, |_| None);
+    assert_eq!(volumes.len(), 2);
+    let folder = stage.folder.path().join("volumes");
+    std::fs::create_dir(&folder).unwrap();
+    let file = |number: usize| {
+        let file = folder.join(format!("one.{number}-of-2.airlock"));
+        write(&file, &volumes[number - 1]);
+        file
+    };
+    let (first, second) = (file(1), file(2));
+    let two = stage.file("two", &update(&stage.vendor, 2, &new, &old).bytes);
+    for bases in [&[folder.as_path()][..], &[&first, &second], &[&second, &first]] {
+        let verified = stage.judged(&two, bases);
+        assert_eq!(verified.result["not_restored"]["blobs"], 0, "{}", verified.stderr);
+        let extracted = stage.extracted(&two, bases);
+        assert_eq!(extracted.code, Some(0), "{}", extracted.stderr);
+        assert_eq!(
+            independently(&stage, &two, bases),
+            ("good".to_owned(), 0, String::new())
+        );
+    }
+    let refused = stage.judged(&two, &[&first]);
+    refused.assert_refused("E-INCOMPLETE", "volumes", "X11");
+    assert!(
+        refused
+            .remedy()
+            .starts_with("give volume 2 too, by itself or in a folder"),
+        "{}",
+        refused.remedy()
+    );
+    let (verdict, _, found) = independently(&stage, &two, &[&first]);
+    assert_eq!(verdict, "refused E-INCOMPLETE volumes");
+    assert!(found.starts_with("the base "), "{found}");
+}
+
+#[test]
+fn a_folder_that_is_no_site_of_this_vendor_is_no_base() {
+    let stage = Stage::new();
+    let [one, two, _] = stage.chain();
+    // Another vendor's site has the same layer: it is not this vendor's.
+    let other = Stage::new();
+    let theirs = other.vendor.bundle(1, &versions()[..1], SMALL_CHUNKS);
+    other
+        .site
+        .import(&other.file("theirs", &theirs.bytes))
+        .assert_imported();
+    let state = other.site.path();
+    for ended in [stage.judged(&two, &[&state]), stage.extracted(&two, &[&state])] {
+        ended.assert_refused("E-USAGE", "base", "");
+        assert!(
+            ended.stderr.contains("without any release of this vendor"),
+            "{}",
+            ended.stderr
+        );
+    }
+    // An image layout looks like a store.
+    let layout = stage.folder.path().join("layout");
+    std::fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
+    let refused = stage.judged(&two, &[&layout]);
+    refused.assert_refused("E-USAGE", "base", "");
+    assert_eq!(
+        refused.remedy(),
+        "name the state folder of a site, or a bundle that was imported there: --base FILE"
+    );
+    assert_eq!(stage.judged(&two, &[&one]).result["not_restored"]["blobs"], 0);
+    stage.site.import(&one).assert_imported();
+    let own = stage.site.path();
+    assert_eq!(stage.judged(&two, &[&own]).result["not_restored"]["blobs"], 0);
+    // Both verifiers, with both vendors pinned: a bundle of the other one is not copied from.
+    let (mine, both) = (
+        stage.folder.path().join("mine.json"),
+        stage.folder.path().join("both.json"),
+    );
+    write(&mine, &stage.vendor.chain_file());
+    write(&both, &other.vendor.chain_file());
+    let strange = stage.file("strange", &theirs.bytes);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundle-spec/verify.py");
+    let mut command = python();
+    command
+        .arg("-B")
+        .arg(script)
+        .arg(&two)
+        .arg("--json")
+        .args(["--base".as_ref(), strange.as_path()]);
+    command
+        .args(["--trust".as_ref(), mine.as_path()])
+        .args(["--trust".as_ref(), both.as_path()]);
+    let said: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    assert_eq!(
+        (&said["class"], &said["code"]),
+        (&Value::from("E-TRUST"), &Value::from("unknown-domain"))
+    );
+}
+
+#[test]
 fn what_stands_in_the_blocks_of_a_record_is_judged_where_it_is_decoded() {
     // A frame of one compressed block whose sequences have a reserved bit set: nothing but decoding shows that.
     let stage = Stage::new();

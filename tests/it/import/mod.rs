@@ -10,3 +10,5 @@ mod outbound;
 mod root_told;
 mod time_floors;
 mod volumes;
+mod volumes_kept;
+mod volumes_named;

@@ -14,20 +14,20 @@ use crate::support::site::noise;
 use crate::support::travel;
 
 /// A release in three volumes, the files of which lie in one folder.
-struct Set {
-    vendor: Vendor,
-    site: Appliance,
-    folder: tempfile::TempDir,
-    made: Made,
-    files: Vec<PathBuf>,
+pub(super) struct Set {
+    pub(super) vendor: Vendor,
+    pub(super) site: Appliance,
+    pub(super) folder: tempfile::TempDir,
+    pub(super) made: Made,
+    pub(super) files: Vec<PathBuf>,
 }
 
-fn layers() -> Vec<Vec<u8>> {
+pub(super) fn layers() -> Vec<Vec<u8>> {
     vec![noise(700_000, 1), noise(2_500_000, 2), noise(900_000, 3)]
 }
 
 impl Set {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::of(&layers(), 1_900_000, |_| None)
     }
 
@@ -50,19 +50,19 @@ impl Set {
         }
     }
 
-    fn import(&self, volumes: &[usize]) -> Ended {
+    pub(super) fn import(&self, volumes: &[usize]) -> Ended {
         let files: Vec<&Path> = volumes.iter().map(|volume| self.files[volume - 1].as_path()).collect();
         self.import_files(&files, &[])
     }
 
-    fn import_files(&self, files: &[&Path], more: &[&str]) -> Ended {
+    pub(super) fn import_files(&self, files: &[&Path], more: &[&str]) -> Ended {
         let mut command = import_command(&self.site.path(), files[0]);
         Ended::of(&command.args(&files[1..]).args(more).output().unwrap())
     }
 
     /// What is good is kept, and the volume that is missing is asked for.
     #[track_caller]
-    fn waits_for(&self, ended: &Ended, volume: usize) {
+    pub(super) fn waits_for(&self, ended: &Ended, volume: usize) {
         ended.assert_refused("E-INCOMPLETE", "volumes", "X11");
         assert!(
             ended.stderr.contains(&format!("volume {volume} of 3 is missing")),
@@ -80,14 +80,14 @@ impl Set {
     }
 
     #[track_caller]
-    fn arrives(&self, ended: &Ended) {
+    pub(super) fn arrives(&self, ended: &Ended) {
         ended.assert_imported();
         assert_eq!(check(&self.site.path(), &[&self.made]), 1);
         assert_eq!(incoming(&self.site.path()), Vec::<String>::new());
     }
 
     /// Names of volumes that wait for their turn.
-    fn kept(&self) -> Vec<String> {
+    pub(super) fn kept(&self) -> Vec<String> {
         let head = self.site.path().join("incoming").join(&incoming(&self.site.path())[0]);
         let entries = fs::read_dir(head).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -206,7 +206,7 @@ fn volumes_that_are_damaged_of_another_set_or_two_of_one_number_are_named() {
     let foreign = set.folder.path().join("foreign.airlock");
     fs::copy(&other.files[1], &foreign).unwrap();
     let refused = set.import_files(&[&set.files[0], &foreign], &[]);
-    refused.assert_refused("E-FORMAT", "volumes", "X1");
+    refused.assert_refused("E-FORMAT", "volumes", "X2");
     assert!(refused.stderr.contains("foreign.airlock"), "{}", refused.stderr);
     assert_eq!(refused.remedy(), "name the volumes of one set");
     fs::remove_file(&foreign).unwrap();
@@ -215,7 +215,7 @@ fn volumes_that_are_damaged_of_another_set_or_two_of_one_number_are_named() {
     let second = read(&set.files[1]);
     write(&short, &second[..second.len() - 512]);
     let refused = set.import_files(&[set.folder.path()], &[]);
-    refused.assert_refused("E-FORMAT", "volumes", "X1");
+    refused.assert_refused("E-FORMAT", "volumes", "X5");
     assert_eq!(refused.remedy(), "copy volume 2 again, and name that one alone");
     fs::remove_file(&short).unwrap();
     assert_eq!(incoming(&set.site.path()), Vec::<String>::new());
@@ -226,7 +226,7 @@ fn volumes_that_are_damaged_of_another_set_or_two_of_one_number_are_named() {
     bytes[at + 8] ^= 1;
     write(&unsigned, &bytes);
     let refused = set.import_files(&[&set.files[0], &set.files[1], &unsigned], &[]);
-    refused.assert_refused("E-FORMAT", "volumes", "X1");
+    refused.assert_refused("E-FORMAT", "volumes", "X5");
     assert!(
         refused.stderr.contains("are both volume 2 of 3, and differ"),
         "{}",
@@ -292,7 +292,9 @@ fn a_damaged_volume_is_copied_again_and_what_the_others_brought_stays() {
         let refused = set.import_files(&[set.folder.path()], &[]);
         refused.assert_refused(class, code, "X11");
         assert!(
-            refused.remedy().starts_with("copy the file of volume 2 of 3 again"),
+            refused
+                .remedy()
+                .starts_with("copy the file of volume 2 of 3 (\"crm-1.2-of-3.airlock\") again"),
             "{}",
             refused.remedy()
         );

@@ -2,6 +2,7 @@
 
 mod between;
 mod choice;
+mod chosen;
 mod copied;
 mod refused;
 mod travel;

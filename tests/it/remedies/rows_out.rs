@@ -19,7 +19,7 @@ pub(super) const ROWS_OUT: &[(&str, Row)] = &[
     ("Usage output: give another name with -o, or move it away; a file that may be lost is replaced with --replace", Followed(&["what_stands_there_is_kept_unless_somebody_says_otherwise"])),
     ("Usage output: make the folder, or mount the medium; nothing was written", Followed(&["places_that_are_none_or_the_appliances_own_are_refused"])),
     ("Usage release-not-live: take the file of the live one, without --release; or make that one live with `airlock release activate RELEASE`", Followed(&["a_release_that_is_not_live_gives_files_once_it_is_made_live"])),
-    ("Usage several-files: say which one: with --product PRODUCT/CHANNEL, with --release and its head digest, or by its own digest in place of NAME", Followed(&["of_several_with_one_name_a_person_says_which"])),
+    ("Usage several-files: say which one: with --product PRODUCT/CHANNEL, with --vendor and its name or trust domain, with --release and its head digest, or by its own digest in place of NAME", Followed(&["of_several_with_one_name_a_person_says_which", "a_file_of_one_vendor_never_stands_in_for_anothers"])),
     ("Usage title: name the file with -o; nothing was written", Followed(&["a_form_that_leads_elsewhere_writes_nothing"])),
     ("Dependency needs: give what holds them with --base, several where they build on one another, or unpack a bundle that was made with --full", Followed(&["layers_that_are_copied_from_others_are_made_of_their_bases"])),
     ("Io mirror-refused: see what the registry says; everything else is there, and the same command passes over it", Followed(&["a_copy_that_was_stopped_goes_on"])),

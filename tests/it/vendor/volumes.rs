@@ -67,6 +67,19 @@ fn volumes_are_written_and_read_from_the_command_line() {
 }
 
 #[test]
+fn a_signed_number_in_other_volumes_is_told_as_that() {
+    let folder = vendor();
+    create(&folder, &["--volume-size", "6M"]);
+    let otherwise = [&CREATE[..], &["--encodings", "none", "--replace"]].concat();
+    let (class, code, event) = folder.refused(&otherwise);
+    assert_eq!((class.as_str(), code.as_str()), ("E-EQUIVOCATION", "number-used"));
+    let found = event["found"].as_str().unwrap();
+    assert!(found.contains("it was in 2 files then and is in 1 file now"), "{found}");
+    assert!(event["expected"].as_str().unwrap().contains("--volume-size"), "{event}");
+    create(&folder, &["--volume-size", "6M", "--replace"]);
+}
+
+#[test]
 fn one_volume_is_the_bundle_itself() {
     let folder = vendor();
     create(&folder, &[]);

@@ -18,24 +18,24 @@ use crate::support::site::{PIECE, Site, noise};
 const PATH: &str = "crm/stable/manuals/press";
 
 /// A site, and a folder of a person's own.
-struct Desk {
-    site: Site,
+pub(super) struct Desk {
+    pub(super) site: Site,
     folder: tempfile::TempDir,
 }
 
 impl Desk {
-    fn new(site: Site) -> Self {
+    pub(super) fn new(site: Site) -> Self {
         Self {
             site,
             folder: scratch(),
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn output(&self, format: &str, words: &[&str]) -> Output {
+    pub(super) fn output(&self, format: &str, words: &[&str]) -> Output {
         let mut command = Command::new(AIRLOCK);
         command.args(["--format", format, "file"]).args(words);
         command
@@ -44,11 +44,11 @@ impl Desk {
         command.output().unwrap()
     }
 
-    fn run(&self, words: &[&str]) -> Ended {
+    pub(super) fn run(&self, words: &[&str]) -> Ended {
         Ended::of(&self.output("json", words))
     }
 
-    fn get(&self, name: &str, to: &str, more: &[&str]) -> Ended {
+    pub(super) fn get(&self, name: &str, to: &str, more: &[&str]) -> Ended {
         self.run(&[&["get", name, "-o", to], more].concat())
     }
 
@@ -327,7 +327,7 @@ fn of_several_with_one_name_a_person_says_which() {
     assert!(
         refused
             .remedy()
-            .starts_with("say which one: with --product PRODUCT/CHANNEL, with --release and its head digest"),
+            .starts_with("say which one: with --product PRODUCT/CHANNEL, with --vendor and its name or trust domain, with --release and its head digest"),
         "{}",
         refused.remedy()
     );

@@ -5,6 +5,7 @@ mod diff;
 mod extract;
 mod extract_bases;
 mod extract_places;
+mod file_choice;
 mod file_commands;
 mod file_world;
 mod files;

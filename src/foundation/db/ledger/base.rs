@@ -35,34 +35,51 @@ pub fn newest_summary(connection: &Connection, site: &SiteId, lineage: &Lineage)
         .sql("read the summaries")
 }
 
-/// Returns the layers, each with its size, of the releases that a site listed with the content that was signed here, but those that it
-/// listed as damaged.
+/// Layers that a site holds.
+#[derive(Debug, Clone, Default)]
+pub struct HeldLayers {
+    /// With their sizes.
+    pub sizes: BTreeMap<Digest, u64>,
+    /// Those of no live release, by the newest one that has them: one, and one more for each newer one of its scope.
+    pub aged: BTreeMap<Digest, u64>,
+}
+
+/// Returns the layers of the releases that a site listed with the content that was signed here, but those that it listed as damaged.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn held_layers(connection: &Connection, site: &SiteId) -> Result<BTreeMap<Digest, u64>> {
+pub fn held_layers(connection: &Connection, site: &SiteId) -> Result<HeldLayers> {
     let what = "read what the site holds";
     // Releases of one scope share most of their layers. Each comes in the order of its digests, so what all of them hold is a merge of
     // sorted lists; a tree that took them one by one would be searched a million times for what it has.
     let mut select = connection
         .prepare(
-            "SELECT b.digest, b.size FROM held l CROSS JOIN signed_head h ON h.head = l.head CROSS JOIN signed_blob b ON b.head = h.id
-             WHERE l.site = ? AND l.agrees = 1 AND b.leaf = 1",
+            "WITH l AS MATERIALIZED (
+               SELECT head, CASE state WHEN 'active' THEN 0 ELSE 1 + (
+                   SELECT count(*) FROM held n WHERE n.site = o.site AND n.product = o.product AND n.channel = o.channel
+                     AND (n.epoch, n.sequence) > (o.epoch, o.sequence)) END AS age
+               FROM held o WHERE site = ? AND agrees = 1)
+             SELECT b.digest, l.age, b.size
+             FROM l CROSS JOIN signed_head h ON h.head = l.head CROSS JOIN signed_blob b ON b.head = h.id WHERE b.leaf = 1",
         )
         .sql(what)?;
     let rows = select
-        .query_map([site], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_map([site], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .sql(what)?;
-    let mut layers: Vec<(Digest, u64)> = rows.collect::<rusqlite::Result<_>>().sql(what)?;
+    let mut layers: Vec<(Digest, u64, u64)> = rows.collect::<rusqlite::Result<_>>().sql(what)?;
     // This sort knows runs that are in order, and merges them.
     layers.sort();
-    layers.dedup_by_key(|(digest, _)| *digest);
+    layers.dedup_by_key(|(digest, ..)| *digest);
     let damaged = damaged_layers(connection, site)?;
     if !damaged.is_empty() {
-        layers.retain(|(digest, _)| !damaged.contains(digest));
+        layers.retain(|(digest, ..)| !damaged.contains(digest));
     }
-    Ok(layers.into_iter().collect())
+    let old = layers.iter().filter(|(_, age, _)| *age > 0);
+    Ok(HeldLayers {
+        aged: old.map(|(digest, age, _)| (*digest, *age)).collect(),
+        sizes: layers.iter().map(|(digest, _, size)| (*digest, *size)).collect(),
+    })
 }
 
 fn damaged_layers(connection: &Connection, site: &SiteId) -> Result<BTreeSet<Digest>> {

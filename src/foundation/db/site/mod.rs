@@ -8,6 +8,7 @@ pub mod audit;
 pub mod damage;
 pub mod enrolments;
 mod foreign;
+mod held_at;
 pub mod instances;
 pub mod kept_secrets;
 pub mod local_removals;
@@ -31,6 +32,7 @@ pub mod targets;
 pub mod time_floor;
 pub mod trust;
 
+pub use held_at::held_at;
 pub use owner::Owner;
 pub use publish::{BlobRow, NameRow, Page, Publication, PublishedRows, publish};
 

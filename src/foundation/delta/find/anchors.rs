@@ -4,28 +4,33 @@
 //! A sum runs over the bytes, of which each has left it after 32 more. Where it says so, on average every 64th time, there is an anchor,
 //! known by its 32 bytes. An anchor is 8 bytes of memory, and of larger bases fewer are known; what is found is compared byte for byte.
 
-use super::known::Place;
 use super::number_of;
 
 /// Bytes by which an anchor is known.
 pub(super) const WINDOW: usize = 32;
-/// Anchors that are expected of all bases together.
+/// Anchors that are expected of all bases of a layer together.
 const ANCHORS: u64 = 4 << 20;
 /// One place in 2^6 is an anchor, as long as that gives no more.
-const RATE: u32 = 6;
-/// Bits of an anchor that say where it is, in all bases one after the other; the others stand for its bytes.
+const OFTEN: u32 = 6;
+/// Bits of an anchor that say where it is; the others stand for its bytes.
 const PLACE_BITS: u32 = 38;
 
-/// Anchors of bases.
-#[derive(Debug)]
-pub(super) struct Anchors {
+/// How many places are anchors, the same for all bases that a plain is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rate {
     /// Of 32 bits, those that do not choose.
     shift: u32,
+}
+
+/// Anchors of a base.
+#[derive(Debug)]
+pub(super) struct Anchors {
+    rate: Rate,
     most: usize,
     /// Ascending.
     found: Vec<u64>,
-    /// Where each base ends, in all of them one after the other.
-    ends: Vec<u64>,
+    /// Bytes that came.
+    came: u64,
 }
 
 /// The sum under way.
@@ -36,46 +41,62 @@ pub(super) struct Sum {
     last: u32,
 }
 
-impl Anchors {
+impl Rate {
+    /// One place in 64.
+    pub(super) const OFTEN: Self = Self {
+        shift: u32::BITS - OFTEN,
+    };
+
     /// For bases of so many bytes together.
     pub(super) fn of(bytes: u64) -> Self {
-        let (mut expected, mut shift) = (bytes >> RATE, u32::BITS - RATE);
+        let (mut expected, mut shift) = (bytes >> OFTEN, Self::OFTEN.shift);
         while expected > ANCHORS {
             (expected, shift) = (expected >> 1, shift.saturating_sub(1));
         }
-        // Bytes that come again and again may choose more.
-        let most = usize::try_from(expected)
+        Self { shift }
+    }
+
+    /// Anchors that so many bytes have at most: bytes that come again and again may choose more than are expected.
+    pub(super) fn most(self, bytes: u64) -> usize {
+        let expected = bytes >> u32::BITS.saturating_sub(self.shift);
+        usize::try_from(expected)
             .unwrap_or(0)
             .saturating_mul(2)
-            .saturating_add(1024);
+            .saturating_add(1024)
+    }
+
+    /// A sum that found nothing yet.
+    pub(super) fn sum(self) -> Sum {
+        Sum {
+            shift: self.shift,
+            value: 0,
+            last: 0,
+        }
+    }
+}
+
+impl Anchors {
+    /// For a base of so many bytes.
+    pub(super) fn of(rate: Rate, bytes: u64) -> Self {
         Self {
-            shift,
-            most,
-            found: Vec::with_capacity(most),
-            ends: Vec::new(),
+            rate,
+            most: rate.most(bytes),
+            found: Vec::new(),
+            came: 0,
         }
     }
 
-    /// Goes on with the next base, of so many bytes.
-    pub(super) fn base(&mut self, size: u64) {
-        let end = self.begin().saturating_add(size);
-        self.ends.push(end);
-    }
-
-    fn begin(&self) -> u64 {
-        self.ends.last().copied().unwrap_or(0)
-    }
-
-    /// Takes bytes of the base that was begun last, of which so many stand behind them.
-    pub(super) fn take(&mut self, bytes: &[u8], behind: u64) {
-        let end = self.begin().saturating_sub(behind);
-        let (mut sum, mut at) = (self.sum(), 0_usize);
+    /// Takes the next bytes of the base.
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        let begins = self.came;
+        self.came = begins.saturating_add(bytes.len() as u64);
+        let (mut sum, mut at) = (self.rate.sum(), 0_usize);
         while let Some(next) = sum.next(bytes, at) {
             at = next;
             let Some(window) = at.checked_sub(WINDOW).and_then(|from| bytes.get(from..at)) else {
                 continue;
             };
-            let place = end.saturating_sub(bytes.len().saturating_sub(at) as u64);
+            let place = begins.saturating_add(at as u64);
             if self.found.len() >= self.most || place >> PLACE_BITS != 0 {
                 return;
             }
@@ -83,7 +104,7 @@ impl Anchors {
         }
     }
 
-    /// All bases were taken.
+    /// All of the base was taken.
     pub(super) fn finish(&mut self) {
         self.found.sort_unstable();
         self.found.dedup_by_key(|found| *found >> PLACE_BITS);
@@ -96,28 +117,19 @@ impl Anchors {
         self.found.len()
     }
 
-    /// A sum that found nothing yet.
-    pub(super) fn sum(&self) -> Sum {
-        Sum {
-            shift: self.shift,
-            value: 0,
-            last: 0,
-        }
-    }
-
-    /// Returns the place behind an anchor of these bytes.
-    pub(super) fn find(&self, window: &[u8]) -> Option<Place> {
+    /// Returns the offset behind an anchor of these bytes.
+    pub(super) fn find(&self, window: &[u8]) -> Option<u64> {
         let wanted = number(window) >> PLACE_BITS;
         let at = self
             .found
             .binary_search_by_key(&wanted, |found| *found >> PLACE_BITS)
             .ok()?;
-        let place = self.found.get(at)? & ((1 << PLACE_BITS) - 1);
-        // A place behind the last byte of a base is of that base.
-        let base = self.ends.partition_point(|end| *end < place);
-        let begins = base.checked_sub(1).and_then(|before| self.ends.get(before));
-        let offset = place.saturating_sub(begins.copied().unwrap_or(0));
-        Some(Place { base, offset })
+        Some(self.found.get(at)? & ((1 << PLACE_BITS) - 1))
+    }
+
+    /// Bytes of memory that they take.
+    pub(super) fn memory(&self) -> u64 {
+        (self.found.len() as u64).saturating_mul(8)
     }
 }
 

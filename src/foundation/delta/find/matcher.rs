@@ -235,7 +235,7 @@ impl<'a> Matcher<'a> {
                 behind,
                 is_packed,
             };
-            run.parts(&self.known.anchors, &mut self.view)?
+            run.parts(self.known, &mut self.view)?
         } else {
             vec![Part::Literal(bytes.len(), None)]
         };

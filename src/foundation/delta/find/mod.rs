@@ -5,15 +5,22 @@
 //! large files hold smaller ones that move by any number of bytes, as archives and class libraries do. What is left then are literal bytes,
 //! and what a base has in their place stands in front of them while they are compressed. What is no tar is treated the same, as one body.
 //!
-//! Memory: 16 bytes for each block of the bases, 8 for each anchor, and no more than 128 and 64 MiB of them whatever the bases are. Time: every
-//! byte of a base and of the plain is looked at a few times, and a place in a base for each 16th byte of the plain at most.
+//! Which plains are bases is chosen by what is likely to stand in them: a few places of each that their own bytes choose tell how much of a
+//! plain another one has, wherever that stands, and only where that is not there do names count, by which what is new is compressed behind what
+//! was old. Names alone say nothing: every release of an image has the same.
+//!
+//! Memory: 16 bytes for each block of the bases of a layer, 8 for each anchor, and no more than 128 and 64 MiB of them whatever the bases are.
+//! Time: every byte of a base and of the plain is looked at a few times, and a place in a base for each 16th byte of the plain at most. What is
+//! known of a base does for every layer that is compared with as much.
 //!
 //! | File | What it is |
 //! |---|---|
 //! | `tar` | where the heads of a tar's members stand, block by block |
-//! | `profile` | the members of a plain: by them the bases are chosen that have most of it |
+//! | `profile` | what a plain consists of: by that the bases are chosen that have most of it |
+//! | `sample` | some of its places that their own bytes choose |
 //! | `anchors` | places in bases that their own bytes choose |
-//! | `known` | bases by their blocks, heads, members and anchors |
+//! | `known_base` | a base by its blocks, heads, members and anchors |
+//! | `known` | all bases, asked in their order |
 //! | `view` | the bytes around a place in a base |
 //! | `run` | what no base has block by block, byte by byte |
 //! | `matcher` | a plain as it comes, block by block, to a script for each group |
@@ -21,10 +28,12 @@
 
 mod anchors;
 mod known;
+mod known_base;
 mod matcher;
 mod prefix;
 mod profile;
 mod run;
+mod sample;
 mod tar;
 mod view;
 
@@ -34,6 +43,7 @@ mod tests;
 use std::io;
 
 pub use known::Known;
+pub use known_base::{Density, KnownBase};
 pub use matcher::{Group, Matcher};
 pub use profile::Profile;
 

@@ -11,8 +11,8 @@
 use std::io;
 
 use super::super::grammar::Stretch;
-use super::anchors::{Anchors, WINDOW};
-use super::known::Place;
+use super::anchors::WINDOW;
+use super::known::{Known, Place};
 use super::view::View;
 
 /// Bytes that may be other ones before the base goes on as it was.
@@ -50,7 +50,7 @@ pub(super) struct Run<'r> {
 
 impl Run<'_> {
     /// What it is made of. Of bytes that are compressed already, nothing is found but what is copied.
-    pub(super) fn parts(&self, anchors: &Anchors, view: &mut View<'_>) -> io::Result<Vec<Part>> {
+    pub(super) fn parts(&self, known: &Known, view: &mut View<'_>) -> io::Result<Vec<Part>> {
         let mut parts = Vec::new();
         let (mut at, mut beside) = (0_usize, self.before);
         if let Some(place) = self.before.filter(|_| self.goes_on) {
@@ -65,7 +65,7 @@ impl Run<'_> {
             };
             let found = match found {
                 Some(found) => Some(found),
-                None => anchored(rest, anchors, view)?,
+                None => anchored(rest, known, view)?,
             };
             let Some((other, place, length)) = found else {
                 break;
@@ -164,8 +164,8 @@ fn goes_on(bytes: &[u8], place: Place, view: &mut View<'_>) -> io::Result<Option
 
 /// The first stretch of these bytes that a base has and that is found by an anchor: how many other bytes stand in front of it, where it is
 /// and how long.
-fn anchored(bytes: &[u8], anchors: &Anchors, view: &mut View<'_>) -> io::Result<Option<(usize, Place, usize)>> {
-    let (mut sum, mut at, mut next) = (anchors.sum(), 0_usize, WINDOW);
+fn anchored(bytes: &[u8], known: &Known, view: &mut View<'_>) -> io::Result<Option<(usize, Place, usize)>> {
+    let (mut sum, mut at, mut next) = (known.sum(), 0_usize, WINDOW);
     while let Some(found) = sum.next(bytes, at) {
         at = found;
         let (before, rest) = bytes.split_at_checked(at).unwrap_or((bytes, &[]));
@@ -174,7 +174,7 @@ fn anchored(bytes: &[u8], anchors: &Anchors, view: &mut View<'_>) -> io::Result<
             continue;
         };
         next = at.saturating_add(APART);
-        let Some(place) = anchors.find(window) else { continue };
+        let Some(place) = known.anchor(window) else { continue };
         let back = view.backward(place, before)?;
         if back < WINDOW {
             continue;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::{Applier, Fault, Stretch, judge};
-use super::anchors::Anchors;
+use super::anchors::{Anchors, Rate};
 use super::*;
 
 impl BasePlain for Vec<u8> {
@@ -193,9 +193,9 @@ fn bytes_that_come_again_and_again_cost_no_more_than_others() {
         pattern(40),
         pattern(700),
     ] {
-        let mut anchors = Anchors::of(base.len() as u64);
-        anchors.base(base.len() as u64);
-        anchors.take(&base, 0);
+        let bytes = base.len() as u64;
+        let mut anchors = Anchors::of(Rate::of(bytes), bytes);
+        anchors.take(&base);
         anchors.finish();
         assert!(anchors.len() <= 2 * (base.len() >> 6) + 1024);
         let new = [b"moved by some".as_slice(), &base].concat();
@@ -204,32 +204,89 @@ fn bytes_that_come_again_and_again_cost_no_more_than_others() {
     }
     // One byte again and again is no anchor but at its beginning.
     for byte in 0..=255 {
-        let mut sum = Anchors::of(0).sum();
+        let mut sum = Rate::OFTEN.sum();
         let found = std::iter::successors(sum.next(&[byte; 1_000], 0), |at| sum.next(&[byte; 1_000], *at));
         assert!(found.count() < 40, "{byte}");
     }
 }
 
+fn profile(plain: &[u8]) -> Profile {
+    Profile::read(plain).unwrap()
+}
+
 #[test]
-fn bases_are_chosen_by_the_members_they_have() {
-    let layer = |names: &[&str]| {
-        names
-            .iter()
-            .flat_map(|name| member(name, &[7; 600], 1))
-            .collect::<Vec<u8>>()
+fn bases_are_chosen_by_what_stands_in_them() {
+    let layer = |seed: u64| -> Vec<u8> {
+        let body = |number: u64| noise(seed + number, 60_000);
+        let members = (0..4).flat_map(|number| member(&format!("app/{number}"), &body(number), seed));
+        members.collect()
     };
-    let profile = |names: &[&str]| Profile::read(&layer(names)[..]).unwrap();
-    let mut new = profile(&["a", "b", "c"]);
-    let old = profile(&["a", "b", "x"]);
-    assert_eq!(new.shared(&old), 2 * 1536);
-    assert_eq!(new.shared(&profile(&["y"])), 0);
-    new.forget(&old);
-    assert_eq!(new.shared(&old), 0);
-    assert_eq!(new.shared(&profile(&["c"])), 1536);
-    assert_eq!(new.bytes(), 3 * 1536);
-    let noise = noise(9, 200_000);
-    let same = Profile::read(&noise[..]).unwrap();
-    assert!(same.shared(&Profile::read(&noise[..]).unwrap()) > 150_000);
+    let (right, names) = (layer(10), layer(90));
+    // Seven bytes more in the first member.
+    let mut body = noise(10, 60_000);
+    body.splice(500..500, *b"another");
+    let new = [member("app/0", &body, 10), right[60_416 + 512..].to_vec()].concat();
+    let bytes = new.len() as u64;
+    let of = profile(&new);
+    let (has, called) = (of.shared(&profile(&right)), of.shared(&profile(&names)));
+    assert!(has > bytes * 9 / 10 && has <= bytes, "{has} of {bytes}");
+    assert!(called > bytes / 8 && called <= bytes * 3 / 10, "{called} of {bytes}");
+    // Wherever it stands, whatever it is called.
+    let elsewhere = [b"something in front", &right[..]].concat();
+    assert!(of.shared(&profile(&elsewhere)) > bytes * 9 / 10);
+    // What one base has counts for no other, and what it has not does.
+    let mut left = of.clone();
+    left.forget(&profile(&right));
+    assert!(left.shared(&profile(&names)) < bytes / 20 && left.shared(&profile(&right)) < bytes / 20);
+    let mut left = of.clone();
+    left.forget(&profile(&right[..right.len() / 2]));
+    let rest = left.shared(&profile(&right));
+    assert!(rest > bytes * 2 / 5 && rest < bytes * 3 / 5, "{rest} of {bytes}");
+    assert_eq!(of.bytes(), bytes);
+    // Nothing in common, and nothing at all.
+    assert_eq!(of.shared(&profile(&noise(500, 90_000))), 0);
+    assert_eq!((profile(&[]).shared(&of), of.shared(&profile(&[]))), (0, 0));
+}
+
+#[test]
+fn plains_of_any_sizes_are_compared_by_as_many_places_as_both_keep() {
+    // More places than are kept of one of them, and few of the other.
+    let large = noise(7, 6_000_000);
+    let part = &large[2_000_000..2_300_000];
+    let (whole, of_part) = (profile(&large), profile(part));
+    let shared = of_part.shared(&whole);
+    assert!(shared > 270_000 && shared <= 300_000, "{shared}");
+    let shared = whole.shared(&of_part);
+    assert!((200_000..400_000).contains(&shared), "{shared}");
+    let mut left = whole.clone();
+    left.forget(&of_part);
+    let shared = left.shared(&whole);
+    assert!((5_600_000..5_800_000).contains(&shared), "{shared}");
+}
+
+#[test]
+fn what_is_known_of_a_base_is_the_same_beside_others() {
+    let (one, other) = (
+        noise(1, 200_000),
+        [member("a", &noise(2, 90_000), 5), noise(3, 400)].concat(),
+    );
+    let new = [&other[..50_000], &one[70_000..150_000], b"x", &other[50_000..]].concat();
+    let plains: Vec<&dyn BasePlain> = vec![&one, &other];
+    let density = Density::of(plains.iter().map(|plain| plain.size()));
+    let bases = plains.iter().map(|plain| KnownBase::read(*plain, density).unwrap());
+    let bases: Vec<std::sync::Arc<KnownBase>> = bases.map(std::sync::Arc::new).collect();
+    for base in &bases {
+        assert!(base.memory() > 10_000 && base.memory() <= density.memory(200_000) + 4_000);
+    }
+    let script = |known: &Known| {
+        let mut matcher = Matcher::new(&plains, known, new.len() as u64);
+        let mut literals = Vec::new();
+        matcher.feed(&new, &mut literals).unwrap();
+        (matcher.group().script(&[Vec::new()]), literals.len())
+    };
+    let joined = script(&Known::joined(density, bases));
+    assert_eq!(joined, script(&Known::of(&plains).unwrap()));
+    assert!(joined.1 < 100, "{}", joined.1);
 }
 
 proptest! {

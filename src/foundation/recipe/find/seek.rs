@@ -14,7 +14,8 @@ use super::trial::Begin;
 pub const RECIPE: usize = 1 << 20;
 /// Plain bytes after which a piece ends at the next border.
 const PIECE: u64 = 1 << 20;
-/// Plain on which every producer is tried, and on which those are that fitted.
+/// Plain on which every producer is tried, and on which those are of which several fitted: whether the one that is left makes all of the file is
+/// seen where the file is rebuilt.
 const TRIALS: [u64; 2] = [1 << 20, 8 << 20];
 /// Borders that may be moved before a file is given up.
 const MOVES: usize = 16;
@@ -86,7 +87,7 @@ impl Search {
         for plain in TRIALS {
             let begin = Begin::read(largest, plain, open()?, open()?)?;
             fitting.retain(|(producer, block)| begin.fits(*producer, *block));
-            if largest.plain <= plain {
+            if largest.plain <= plain || fitting.len() < 2 {
                 break;
             }
         }

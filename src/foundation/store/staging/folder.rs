@@ -13,10 +13,11 @@ use rustix::process::Resource;
 use super::super::Store;
 use super::batch::{Batch, Large, Sealer};
 use super::committer::Committer;
+use super::earlier;
 use super::journal::{self, Journal, PartEntry, Update};
 use super::shelf::Shelf;
-use crate::domain::{Class, Digest, Error, Hash, Result};
-use crate::stream::{Expected, create_own_folder, look, open_plain, sync_folder};
+use crate::domain::{Digest, Error, Hash, Result};
+use crate::stream::{Expected, create_own_folder, look, sync_folder};
 
 /// Bytes after which a batch is made durable.
 const BATCH_BYTES: u64 = 256 << 20;
@@ -49,26 +50,17 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// Opens the staging of a head, takes up its journal, and removes what other stopped imports left: one import runs at a
-    /// time, and only the newest try is worth going on with.
+    /// Opens the staging of a head, and takes up its journal.
     ///
     /// # Errors
     ///
     /// `E-IO` and `E-SPACE`.
     pub fn open(store: &Store, head: Hash) -> Result<Self> {
-        let name = head.to_hex();
         let incoming = store.incoming();
-        for entry in fs::read_dir(&incoming).map_err(|e| Error::io("list", &incoming, e))? {
-            let entry = entry.map_err(|e| Error::io("list", &incoming, e))?;
-            look(&entry.path(), Expected::Folder)?;
-            if entry.file_name().to_str() != Some(&name) {
-                fs::remove_dir_all(entry.path()).map_err(|e| Error::io("remove", &entry.path(), e))?;
-            }
-        }
-        let folder = incoming.join(name);
+        let folder = incoming.join(head.to_hex());
         create_own_folder(&folder)?;
         sync_folder(&incoming)?;
-        let journal = read_journal(store, &folder)?;
+        let journal = earlier::read_journal(store, &folder)?;
         remove_other_parts(&folder, journal.part.as_ref())?;
         let sealer = Arc::new(Sealer::new(store, folder.clone())?);
         let batch_files = descriptors_for_batches();
@@ -112,6 +104,15 @@ impl Staging {
         Ok(found.map_or(0, |found| found.allocated()))
     }
 
+    /// Writes down what the import is called, which was stopped: whoever lets it go for another one tells that.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE planted`; `E-IO`, `E-SPACE`.
+    pub fn call(&self, name: &str) -> Result<()> {
+        earlier::call(&self.folder, name)
+    }
+
     /// Returns where workers put content. Whoever puts it there says here, in order, how far that has come.
     pub fn shelf(&self) -> Arc<Shelf> {
         Arc::clone(&self.shelf)
@@ -146,15 +147,7 @@ impl Staging {
     ///
     /// `E-STATE` and `E-IO`.
     pub fn prefix(&mut self, digest: &Digest, length: u64, take: &mut dyn FnMut(&[u8])) -> Result<()> {
-        let path = self.shelf.part_path(digest);
-        if let Some(mut file) = open_plain(&path)? {
-            return Store::read_prefix(&mut file, &path, length, take);
-        }
-        let mut file = self.store.open_blob(digest)?.ok_or_else(|| {
-            Error::new(Class::State, "staging", format!("the beginning of {digest} is gone"))
-                .remedy("import the same bundle once more: `airlock import FILE`")
-        })?;
-        Store::read_prefix(&mut file, &self.store.path(digest), length, take)
+        earlier::prefix(&self.store, &self.folder, (digest, length), take)
     }
 
     /// A small blob had its turn: it is on the shelf, or was before the batch that was handed over last.
@@ -319,20 +312,6 @@ impl Staging {
         fs::remove_dir_all(&folder).map_err(|e| Error::io("remove", &folder, e))?;
         sync_folder(&store.incoming())
     }
-}
-
-/// Reads the journal; one that does not fit what is on disk counts as none.
-fn read_journal(store: &Store, folder: &std::path::Path) -> Result<Journal> {
-    let journal = Journal::read(folder)?;
-    if let Some(part) = &journal.part {
-        let path = folder.join(format!("{}.part", part.digest.0));
-        let in_part = look(&path, Expected::File)?.is_some_and(|found| found.size() >= part.bytes);
-        let in_store = store.size_of(&part.digest)?.is_some_and(|size| size >= part.bytes);
-        if !in_part && !in_store {
-            return Ok(Journal::NONE);
-        }
-    }
-    Ok(journal)
 }
 
 /// Removes parts that no journal names: they begin anew, and until then their room is free.

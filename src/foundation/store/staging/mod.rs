@@ -29,6 +29,11 @@
 //! Of a bundle in volumes, one that comes before its turn is kept as it is, in `volume-<number>`: from its first chunk to its end, each stored
 //! hash compared. When the volumes before it are here it is read as if it came then, compared once more.
 //!
+//! # Other heads
+//!
+//! What a stopped import left waits beside that of another head, in a folder of its own with the name that its release has for people, and goes
+//! for newer ones only when there are several (`earlier`).
+//!
 //! # The journal
 //!
 //! `journal` holds the number of chunks that are done and how much of the large blob under way they carry. Beside it `midstates` holds 32
@@ -38,6 +43,7 @@
 
 mod batch;
 mod committer;
+mod earlier;
 mod folder;
 mod journal;
 mod part;
@@ -47,5 +53,6 @@ mod volumes;
 #[cfg(test)]
 mod tests;
 
+pub use earlier::{Earlier, make_way};
 pub use folder::Staging;
 pub use shelf::Shelf;

@@ -60,12 +60,34 @@ fn small_blobs_are_named_by_the_batch() {
     }
     drop(staging);
     assert_eq!(open(&store).chunks_done(), 5);
+    // That of another head begins anew beside it.
     assert_eq!(Staging::open(&store, Hash([2; 32])).unwrap().chunks_done(), 0);
-    assert_eq!(
-        fs::read_dir(store.incoming()).unwrap().count(),
-        1,
-        "another head's staging is gone"
-    );
+    assert_eq!(open(&store).chunks_done(), 5);
+}
+
+#[test]
+fn what_was_gone_on_with_longest_ago_makes_way() {
+    let (_folder, store) = store();
+    for head in 1..=5_u8 {
+        let staging = Staging::open(&store, Hash([head; 32])).unwrap();
+        staging.keep_volume(1, |_, _| Ok(())).unwrap();
+        if head != 2 {
+            staging.call(&format!("release {head}")).unwrap();
+        }
+    }
+    let heads = || store.stopped_imports().unwrap();
+    // For one of them that goes on: three others stay.
+    assert_eq!(make_way(&store, Hash([1; 32])).unwrap(), [Hash([2; 32]).to_hex()]);
+    assert_eq!(heads().len(), 4);
+    assert_eq!(make_way(&store, Hash([1; 32])).unwrap(), [""; 0]);
+    // For one that begins.
+    assert_eq!(make_way(&store, Hash([6; 32])).unwrap(), ["release 1"]);
+    assert!(!heads().contains(&Hash([1; 32])) && heads().len() == 3);
+    // Who only looks finds what is there, and leaves it.
+    let earlier = Earlier::read(&store, Hash([5; 32])).unwrap();
+    assert!(earlier.kept_volume(1, 0).unwrap().is_some() && earlier.kept_volume(2, 0).unwrap().is_none());
+    assert_eq!(Earlier::read(&store, Hash([9; 32])).unwrap().chunks_done(), 0);
+    assert_eq!(heads().len(), 3);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
+use super::earlier::{kept_volume, volume_path};
 use super::folder::Staging;
 use crate::domain::{Error, Result};
 use crate::stream::{create_new, open_plain, sync_folder};
@@ -15,12 +16,7 @@ impl Staging {
     ///
     /// `E-STATE planted`; `E-IO`.
     pub fn kept_volume(&self, volume: usize, bytes: u64) -> Result<Option<(File, PathBuf)>> {
-        let path = self.volume_path(volume);
-        let Some(file) = open_plain(&path)? else {
-            return Ok(None);
-        };
-        let size = file.metadata().map_err(|e| Error::io("look at", &path, e))?.len();
-        Ok((size == bytes).then_some((file, path)))
+        kept_volume(self.folder(), volume, bytes)
     }
 
     /// Keeps a volume, which `write` writes: it has its name when it is durable.
@@ -33,7 +29,7 @@ impl Staging {
         volume: usize,
         write: impl FnOnce(&mut dyn Write, &dyn Fn(io::Error) -> Error) -> Result<()>,
     ) -> Result<()> {
-        let path = self.volume_path(volume);
+        let path = volume_path(self.folder(), volume);
         // One that a kill left goes, as every part that no journal names.
         let part = path.with_extension("part");
         if open_plain(&part)?.is_some() {
@@ -54,9 +50,5 @@ impl Staging {
         #[expect(clippy::disallowed_methods, reason = "the file was synced")]
         fs::rename(&part, &path).map_err(|e| Error::io("name", &path, e))?;
         sync_folder(self.folder())
-    }
-
-    fn volume_path(&self, volume: usize) -> PathBuf {
-        self.folder().join(format!("volume-{volume}"))
     }
 }

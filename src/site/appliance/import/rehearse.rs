@@ -1,18 +1,21 @@
 //! A dry run: every check of the content that an import makes, and nothing kept (X9a to X13).
 
+use std::ops::Range;
+
 use super::admit::Admitted;
 use super::claims::{Claimed, Incoming, SecretDocuments};
 use super::event::Event;
 use super::outcome::Needed;
-use super::{bases, claims, needs, room};
+use super::{bases, claims, needs, room, volumes};
 use crate::appliance::hidden::Hidden;
 use crate::appliance::secret::{MissingSecret, SecretPlan};
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, CheckOnly, Graph, Head, Sink};
 use crate::db::site::owners::Held;
 use crate::db::site::targets::TargetSet;
-use crate::domain::{Class, Error, Hash, Result, Step, counted};
+use crate::domain::{Class, Error, Hash, Result, Step, counted, limits};
 use crate::encoding::{Base, BasePlains, Unpacked};
+use crate::store::Earlier;
 
 /// A bundle that passed every check of a dry run.
 pub(super) struct Rehearsed {
@@ -41,14 +44,16 @@ pub(super) fn rehearse(
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<Rehearsed> {
     let (head, head_digest) = (admitted.bundle.head().clone(), admitted.bundle.head_digest());
-    let bundle = admitted.bundle.read_index(|_, _| Ok(()))?;
+    let mut bundle = admitted.bundle.read_index(|_, _| Ok(()))?;
     let needed = bundle.index().needs().to_vec();
     let copied_from = bundle.index().needed_bases();
     needs::check(appliance, head.domain, (&needed, &copied_from), true, events).map_err(|error| error.at(Step::X10))?;
     room::check(appliance, &bundle, 0).map_err(|error| error.at(Step::X10))?;
+    let earlier = Earlier::read(&appliance.store, head_digest).map_err(|error| error.at(Step::X10))?;
+    let done = volumes::recall(&mut bundle, &earlier).map_err(|error| error.at(Step::X10))?;
     let total = bundle.total_bytes();
-    if !bundle.missing_volumes().is_empty() {
-        return Err(bundle.incomplete(|done| events(Event::Progress { done, total })));
+    if bundle.is_missing_behind(done) {
+        return Err(bundle.incomplete(earlier.chunks_done(), |done| events(Event::Progress { done, total })));
     }
     let mut hidden = Hidden::default();
     let mut sink = CheckingSink {
@@ -59,6 +64,8 @@ pub(super) fn rehearse(
         goes_live: admitted.goes_live,
         claimed: None,
         unrestored: 0,
+        earlier: &earlier,
+        done,
         check: CheckOnly(|done| events(Event::Progress { done, total })),
     };
     bundle.read_payload(&mut sink)?;
@@ -95,10 +102,34 @@ struct CheckingSink<'a, F> {
     claimed: Option<Claimed>,
     /// Blobs whose bases the bundle carries: nothing is stored that could be read.
     unrestored: usize,
+    /// What earlier tries took in of volumes that are not at hand any more.
+    earlier: &'a Earlier,
+    /// Chunks of that.
+    done: u64,
     check: CheckOnly<F>,
 }
 
 impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
+    fn chunks_done(&self) -> u64 {
+        self.done
+    }
+
+    fn load(&mut self, blob: &Blob) -> Result<Vec<u8>> {
+        self.appliance.store.read(&blob.digest, limits::MANIFEST_BYTES)
+    }
+
+    fn kept_midstates(&mut self, chunks: Range<u64>) -> Result<Vec<Hash>> {
+        self.earlier.midstates(chunks)
+    }
+
+    fn recall(&mut self, _: &Blob, _: Vec<Hash>) -> Result<()> {
+        Ok(())
+    }
+
+    fn prefix(&mut self, blob: &Blob, length: u64, take: &mut dyn FnMut(&[u8])) -> Result<()> {
+        self.earlier.prefix(&blob.digest, length, take)
+    }
+
     fn blob(&mut self, blob: &Blob, bytes: &[u8]) -> Result<()> {
         self.documents.take(blob, bytes);
         self.check.blob(blob, bytes)
@@ -137,6 +168,9 @@ impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
     }
 
     fn graph(&mut self, graph: Graph) -> Result<()> {
+        if self.done > 0 {
+            self.documents.complete(&self.appliance.store)?;
+        }
         let incoming = Incoming {
             goes_live: self.goes_live,
             documents: &self.documents,

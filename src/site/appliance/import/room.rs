@@ -51,7 +51,11 @@ pub(super) fn check_space(appliance: &Appliance, bytes: u64, files: u64, scratch
         } else {
             format!("room for {wanted} bytes in {files} files")
         })
-        .remedy("free space on that file system and import again"));
+        .remedy(if appliance.store.stopped_imports()?.len() > 1 {
+            "free space on that file system and import again; what stopped imports of other releases keep there goes with `airlock gc --abandon-imports`"
+        } else {
+            "free space on that file system and import again"
+        }));
     }
     Ok(())
 }

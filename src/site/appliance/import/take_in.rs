@@ -1,6 +1,6 @@
 //! Takes the content of an admitted bundle in: needs and space first, then every chunk into the store (X9a to X13).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,7 +18,8 @@ use crate::db::site::release;
 use crate::db::site::targets::TargetSet;
 use crate::domain::{Class, Digest, Error, Hash, Result, Step, Timestamp, limits};
 use crate::encoding::{Base, BasePlains, Unpacked};
-use crate::store::{Shelf, Staging};
+use crate::store::{Shelf, Staging, make_way};
+use crate::stream::PLANTED;
 
 /// A bundle whose every byte is verified and durable, and which nobody can see yet.
 pub(super) struct Taken {
@@ -63,6 +64,11 @@ pub(super) fn take_in(appliance: &Appliance, admitted: Admitted, events: &mut dy
     let head = bundle.head().clone();
     let volumes = head.volumes.len();
     let (head_bytes, signatures) = (bundle.head_bytes().to_vec(), bundle.signatures_bytes());
+    for gone in make_way(&appliance.store, head_digest).map_err(|error| error.at(Step::X9a))? {
+        events(Event::Note(format!(
+            "what a stopped import of {gone} kept goes for this one: give it whole when it comes again"
+        )));
+    }
     let mut staging = Staging::open(&appliance.store, head_digest).map_err(|error| error.at(Step::X9a))?;
     let mut stored: Vec<Digest> = Vec::new();
     match fill(appliance, bundle, goes_live, &mut staging, &mut stored, events) {
@@ -77,7 +83,13 @@ pub(super) fn take_in(appliance: &Appliance, admitted: Admitted, events: &mut dy
             started,
             goes_live,
         }),
-        Err(error) if is_kept(&error, volumes) => Err(error),
+        Err(error) if is_kept(&error, volumes) => {
+            let name = format!("release {} ({}) of {}", head.counter(), head.version, head.scope());
+            Err(match staging.call(&name) {
+                Ok(()) => error,
+                Err(left) => error.and_then(&left),
+            })
+        }
         Err(error) => Err(match clear(appliance, staging, &stored) {
             Ok(()) => error,
             Err(left) => error.and_then(&left),
@@ -105,12 +117,16 @@ fn fill(
         .part_bytes()
         .and_then(|part_bytes| room::check(appliance, &bundle, part_bytes))
         .map_err(|error| error.at(Step::X10))?;
+    // What others that were stopped have stored is theirs.
+    let is_shared = appliance.store.stopped_imports()?.len() > 1;
+    let spared = if is_shared { here.clone() } else { HashSet::new() };
     staging.expect(here);
     let chunks = bundle.head().totals.chunks;
     let carried = bundle.index().blobs().iter().map(|blob| (blob.digest, blob.size));
     let mut blobs: Vec<(Digest, u64)> = carried.collect();
-    stored.extend(blobs.iter().map(|(digest, _)| *digest));
-    volumes::gather(appliance, &mut bundle, staging, events)?;
+    let own = blobs.iter().map(|(digest, _)| *digest);
+    stored.extend(own.filter(|digest| !spared.contains(digest)));
+    volumes::gather(appliance, &mut bundle, staging, events).map_err(|error| error.at(Step::X10))?;
     let done = staging.chunks_done();
     if done > 0 {
         events(Event::Note(format!("going on after chunk {done} of {chunks}")));
@@ -177,9 +193,9 @@ fn fill(
 }
 
 /// Whether what came before a refusal waits for the next try: of a bundle in several volumes also where one of them is damaged, for the
-/// others were good, and may be out of reach by now.
+/// others were good, and may be out of reach by now; and what was planted beside it stays for who looks into that.
 fn is_kept(error: &Error, volumes: usize) -> bool {
-    error.class().keeps_incoming() || (volumes > 1 && is_copy_damage(error))
+    error.class().keeps_incoming() || error.is(PLANTED) || (volumes > 1 && is_copy_damage(error))
 }
 
 /// Makes sure that every blob is there, which after a resumed try no single reading has seen.

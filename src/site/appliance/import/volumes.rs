@@ -10,7 +10,7 @@ use crate::appliance::state::Appliance;
 use crate::bundle::VerifiedBundle;
 use crate::domain::{Result, Step};
 use crate::media;
-use crate::store::Staging;
+use crate::store::{Earlier, Staging};
 
 /// Adds what earlier tries kept, and keeps what this one does not come to.
 pub(super) fn gather(
@@ -34,16 +34,28 @@ pub(super) fn gather(
         room::check_space(appliance, bytes, to_keep.len() as u64, 0).map_err(|error| error.at(Step::X10))?;
     }
     for volume in to_keep {
-        events(Event::Note(format!(
-            "volume {volume} of {} comes before its turn: it is kept until the others are here",
-            bundle.head().volumes.len()
-        )));
         let total = bundle.volume_bytes(volume);
         let mut progress = |done| events(Event::Progress { done, total });
         staging.keep_volume(volume, |out, told| bundle.move_volume(volume, out, told, &mut progress))?;
         if let Some((file, path)) = staging.kept_volume(volume, bundle.volume_bytes(volume))? {
             bundle.add_volume(volume, media::input(file, &path)?);
         }
+        events(Event::Note(format!(
+            "volume {volume} of {} comes before its turn: it is good, and kept until the others are here",
+            bundle.head().volumes.len()
+        )));
     }
     Ok(())
+}
+
+/// For a dry run: adds what earlier tries kept, and says how many chunks they have taken in where volumes are missing for that; keeps nothing.
+pub(super) fn recall(bundle: &mut VerifiedBundle, earlier: &Earlier) -> Result<u64> {
+    for volume in bundle.missing_volumes() {
+        if let Some((file, path)) = earlier.kept_volume(volume, bundle.volume_bytes(volume))? {
+            bundle.add_volume(volume, media::input(file, &path)?);
+        }
+    }
+    let done = earlier.chunks_done();
+    let is_needed = bundle.is_missing_before(done) && !bundle.is_missing_behind(done);
+    Ok(if is_needed { done } else { 0 })
 }
