@@ -224,6 +224,16 @@ impl Db {
         })
     }
 
+    /// Copies the database as it stands at one moment into an empty file, while others read and write it; blocks nobody. What is copied is
+    /// not durable, and has no log of its own.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+    pub fn copy_to(&self, copy: &Path) -> Result<()> {
+        copy_into(&self.reader()?, copy).map_err(|error| self.schema.advise(error))
+    }
+
     fn reader(&self) -> Result<Connection> {
         connect(
             &self.path,
@@ -309,6 +319,7 @@ impl fmt::Debug for Interrupt {
 /// A database that another process writes, for reading only.
 #[derive(Debug)]
 pub struct Reader {
+    path: PathBuf,
     connection: Connection,
     schema: Schema,
 }
@@ -330,9 +341,27 @@ impl Reader {
         .and_then(|connection| schema.check(&connection).map(|()| connection))
         .map_err(|error| schema.advise(error))?;
         Ok(Self {
+            path: path.to_owned(),
             connection,
             schema: *schema,
         })
+    }
+
+    /// Copies the database as [`Db::copy_to`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::copy_to`].
+    pub fn copy_to(&self, copy: &Path) -> Result<()> {
+        let connection = connect(
+            &self.path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY,
+            READER_CACHE_KIB,
+            self.schema.patience,
+        );
+        connection
+            .and_then(|connection| copy_into(&connection, copy))
+            .map_err(|error| self.schema.advise(error))
     }
 
     /// Runs a closure that reads; everything it reads belongs to one moment.
@@ -366,6 +395,25 @@ impl Watch {
             .sql("look for new transactions")?;
         Ok(std::mem::replace(&mut self.seen, now) != now)
     }
+}
+
+/// Copies what a connection reads, which is used for nothing else, in one transaction. The copy keeps page size, kind, version and row ids.
+fn copy_into(connection: &Connection, copy: &Path) -> Result<()> {
+    let folder = copy.parent().unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().map_err(|e| Error::io("look at", folder, e))?;
+    let copy = folder.join(copy.file_name().unwrap_or_default());
+    let name = copy.to_str().ok_or_else(|| {
+        Error::new(Class::Usage, "path", format!("{} is no UTF-8 text", copy.display()))
+            .expected("a folder whose name is text")
+            .remedy("give the folder another name, or mount it elsewhere")
+    })?;
+    connection
+        .set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1)
+        .sql("set up the database")?;
+    connection
+        .execute("VACUUM INTO ?", [name])
+        .sql("copy the database")
+        .map(|_| ())
 }
 
 /// Runs a closure that reads, in a transaction.

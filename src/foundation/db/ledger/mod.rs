@@ -41,7 +41,7 @@ pub use receipts::{
 pub use recorded::Recorded;
 pub use records::{NewGap, NewRecord, is_record, put_gap, put_record, room};
 pub use signed::{
-    NumberedHead, SignedRelease, fleet_before, newest_release, numbered_of, record_fleet, record_release,
+    NumberedHead, SignedRelease, fleet_before, highest_numbers, newest_release, numbered_of, record_fleet, record_release,
     signed_release,
 };
 pub use signed_agents::{SignedAgent, Stands, record_agents, stands};
