@@ -33,9 +33,7 @@ impl BackupPassphraseArgs {
         }
         let passphrase = ask_twice("passphrase for the backup: ")?;
         if passphrase.is_empty() {
-            return Err(Error::new(Class::Trust, PASSPHRASE, "the passphrase for the backup is empty")
-                .expected("a passphrase: the backup holds every key")
-                .remedy("start again, and give one; nothing was written"));
+            return Err(nobody("the backup needs a passphrase, and none was given"));
         }
         Ok(passphrase)
     }

@@ -18,7 +18,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::workspace::{CHAIN, KEYS, LEDGER, Workspace, free_folder};
-use crate::backup::{BackupWriter, Entry, Kind, OpenedBackup};
+use crate::backup::{BackupWriter, Entry, Kind, OpenedBackup, damaged};
 use crate::crypto::canonical::{self, integer};
 use crate::db::ledger::highest_numbers;
 use crate::db::{Db, Reader, Schema, sealed_log};
@@ -120,19 +120,6 @@ impl WorkspaceFacts {
             })
         })
     }
-
-    /// Reads what a backup says.
-    ///
-    /// # Errors
-    ///
-    /// `E-FORMAT backup-facts`.
-    pub fn parse(facts: &[u8]) -> Result<Self> {
-        canonical::from_slice(facts, "what the backup says of the workspace").map_err(|error| {
-            error
-                .reclassified(Class::Format, "backup-facts")
-                .remedy("use the airlock that made it, or a newer one; nothing was written")
-        })
-    }
 }
 
 impl Workspace {
@@ -185,10 +172,12 @@ impl Workspace {
                 return Ok(before);
             }
         }
-        Err(
-            Error::new(Class::Busy, "moving", "keys or root documents change all the while")
-                .remedy("try again once those who change them are done"),
+        Err(Error::new(
+            Class::Busy,
+            "backup",
+            "another command changes keys or root documents all the while",
         )
+        .remedy("wait for it to end"))
     }
 }
 
@@ -226,7 +215,7 @@ impl WorkspaceRestore {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self> {
         let mut opened = OpenedBackup::open(path, Kind::Workspace, &passphrase)?;
-        let facts = WorkspaceFacts::parse(opened.facts())?;
+        let facts = opened.facts::<WorkspaceFacts>()?;
         let (files, bytes) = opened.check(progress)?;
         let mut restore = Self {
             path: path.to_owned(),
@@ -268,7 +257,7 @@ impl WorkspaceRestore {
             }
         } else {
             let opened = OpenedBackup::open(path, Kind::Workspace, &self.passphrase)?;
-            WorkspaceFacts::parse(opened.facts())?
+            opened.facts::<WorkspaceFacts>()?
         };
         if other.domain != self.facts.domain {
             return Err(Error::new(
@@ -306,7 +295,7 @@ impl WorkspaceRestore {
     pub fn put_back(&self, folder: &Path, now: Timestamp, progress: &mut dyn FnMut(u64, u64)) -> Result<Workspace> {
         let target = free_folder(folder)?;
         let parent = target.parent().ok_or_else(|| {
-            Error::new(Class::Usage, "folder", "a workspace cannot be the root folder").remedy("choose another folder")
+            Error::new(Class::Usage, "folder", "a workspace cannot be the root folder")
         })?;
         fs::create_dir_all(parent).map_err(|error| Error::io("create the folder", parent, error))?;
         let mut name = OsString::from(".");
@@ -337,13 +326,9 @@ impl WorkspaceRestore {
             progress(done, self.bytes);
         }
         let workspace = Workspace::open(draft)?;
+        // Another file by now.
         if workspace.chain().domain() != self.facts.domain {
-            return Err(Error::new(
-                Class::State,
-                "changed",
-                format!("{} is another backup than it was a moment ago", self.path.display()),
-            )
-            .remedy("give the command again; nothing was written"));
+            return Err(damaged());
         }
         let ledger = Db::open(&draft.join(LEDGER), &Schema::LEDGER)?;
         ledger.quick_check()?;
@@ -465,13 +450,7 @@ fn put(draft: &Path, entry: &Entry, opened: &mut OpenedBackup) -> Result<()> {
         _ => false,
     };
     if !is_known {
-        return Err(Error::new(
-            Class::Format,
-            "backup-name",
-            format!("the backup holds {:?}, which no workspace has", entry.path),
-        )
-        .expected("files of a workspace")
-        .remedy("use another backup; nothing was written"));
+        return Err(damaged());
     }
     let path = draft.join(&entry.path);
     create_folder(path.parent().unwrap_or(draft))?;

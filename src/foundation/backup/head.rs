@@ -209,8 +209,8 @@ fn no_backup() -> Error {
         .remedy("check that it is the right file; nothing was written")
 }
 
-/// It is not, from its first byte to its last, what was written.
-pub(super) fn damaged() -> Error {
+/// It is not, from its first byte to its last, what was written; or what it holds is nothing that this program put into one of its kind.
+pub fn damaged() -> Error {
     Error::new(
         Class::Integrity,
         "backup-damaged",

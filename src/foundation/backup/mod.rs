@@ -45,6 +45,6 @@ mod tests;
 mod write;
 
 pub use entry::Entry;
-pub use head::{Kind, WORD};
+pub use head::{Kind, WORD, damaged};
 pub use read::{OpenedBackup, peek};
 pub use write::BackupWriter;

@@ -5,11 +5,14 @@ use std::io::{Read, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::entry::{ENTRY_BYTES, Entry};
 use super::head::{HEAD_BYTES, Head, Kind, RECORDS, cut, damaged};
 use super::records::Opener;
 use super::write::{END, FACTS_BYTES};
-use crate::crypto::PassphraseKey;
+use crate::crypto::{PassphraseKey, canonical};
 use crate::domain::{Error, Result, Timestamp};
 use crate::stream::{open_lasting, read_exact_or_end};
 
@@ -84,9 +87,13 @@ impl OpenedBackup {
         self.made_at
     }
 
-    /// Returns what was said of it: canonical JSON.
-    pub fn facts(&self) -> &[u8] {
-        &self.facts
+    /// Returns what was said of it.
+    ///
+    /// # Errors
+    ///
+    /// `E-INTEGRITY backup-damaged` where that says something else than backups of its kind do.
+    pub fn facts<T: Serialize + DeserializeOwned>(&self) -> Result<T> {
+        canonical::from_slice(&self.facts, "what the backup is of").map_err(|error| damaged().with_source(error))
     }
 
     /// Returns the next file; its bytes come from [`Read`], or are passed over. Nothing at the end, which is the end of the file too.

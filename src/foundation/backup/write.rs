@@ -71,7 +71,7 @@ impl BackupWriter {
     ///
     /// # Errors
     ///
-    /// `E-STATE changed` when it has other bytes than its size says; `E-IO`, `E-SPACE`.
+    /// `E-BUSY backup` when it has other bytes than its size says; `E-IO`, `E-SPACE`.
     pub fn add(&mut self, entry: &Entry, mut content: impl Read) -> Result<()> {
         if !entry.is_sound() {
             return Err(Error::new(
@@ -90,12 +90,11 @@ impl BackupWriter {
             let bytes = buffer.get(..count).unwrap_or_default();
             if count as u64 > left || (count == 0 && left > 0) {
                 return Err(Error::new(
-                    Class::State,
-                    "changed",
-                    format!("{} changed its size while it was copied", entry.path),
+                    Class::Busy,
+                    "backup",
+                    format!("another command changed {} while it was copied", entry.path),
                 )
-                .expected("a file that stays what it is")
-                .remedy("make the backup again; nothing of this one was kept"));
+                .remedy("wait for it to end"));
             }
             if count == 0 {
                 return Ok(());
@@ -109,7 +108,7 @@ impl BackupWriter {
     ///
     /// # Errors
     ///
-    /// `E-INTEGRITY read-back` when the medium holds something else than what was written; `E-USAGE output` when the name was taken
+    /// `E-IO read-back` when the medium holds something else than what was written; `E-USAGE output` when the name was taken
     /// meanwhile; `E-IO`, `E-SPACE`.
     pub fn finish(mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<u64> {
         self.put(&0_u32.to_be_bytes())?;
@@ -128,12 +127,12 @@ impl BackupWriter {
                 return error;
             }
             Error::new(
-                Class::Integrity,
+                Class::Io,
                 "read-back",
                 format!("{} does not hold what was written into it", self.partial.display()),
             )
             .expected("the bytes that were written")
-            .remedy("use another medium; this one loses what it is given")
+            .remedy("use another medium; this one cannot be trusted")
             .with_source(error)
         })?;
         match renameat_with(CWD, &self.partial, CWD, &self.path, RenameFlags::NOREPLACE) {
@@ -204,7 +203,7 @@ fn take(partial: &Path) -> Result<LockFile> {
                 "backup",
                 format!("another command writes {}", partial.display()),
             )
-            .remedy("wait for it to end, or give another name"));
+            .remedy("wait for it to end"));
         }
         Err(error) => return Err(Error::io("lock", partial, error.into())),
     }

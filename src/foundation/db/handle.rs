@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql, Transaction, TransactionBehavior};
 use rustix::fs::{CWD, RenameFlags};
 
 use super::header::side_file;
@@ -397,16 +398,21 @@ impl Watch {
     }
 }
 
+/// A name in a statement: not every file's is UTF-8.
+struct FileName<'a>(&'a [u8]);
+
+impl ToSql for FileName<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.0)))
+    }
+}
+
 /// Copies what a connection reads, which is used for nothing else, in one transaction. The copy keeps page size, kind, version and row ids.
 fn copy_into(connection: &Connection, copy: &Path) -> Result<()> {
     let folder = copy.parent().unwrap_or(Path::new("."));
     let folder = folder.canonicalize().map_err(|e| Error::io("look at", folder, e))?;
     let copy = folder.join(copy.file_name().unwrap_or_default());
-    let name = copy.to_str().ok_or_else(|| {
-        Error::new(Class::Usage, "path", format!("{} is no UTF-8 text", copy.display()))
-            .expected("a folder whose name is text")
-            .remedy("give the folder another name, or mount it elsewhere")
-    })?;
+    let name = FileName(copy.as_os_str().as_encoded_bytes());
     connection
         .set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1)
         .sql("set up the database")?;

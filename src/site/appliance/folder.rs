@@ -243,77 +243,6 @@ pub(super) fn take_empty(folder: &Path) -> Result<PathBuf> {
     .expected("a new or empty folder"))
 }
 
-/// Takes a folder as [`take_empty`] does, for a backup to be put back: what an earlier try left that was stopped is taken away. Returns its
-/// resolved path, and the file that says so for as long as it is there.
-///
-/// # Errors
-///
-/// As [`take_empty`]; `E-BUSY restore` while another one works there.
-pub(super) fn take_to_restore(folder: &Path) -> Result<(PathBuf, LockFile)> {
-    if let Some(resolved) = resolve(folder)? {
-        let held = names(&resolved)?;
-        let has = |name: &str| held.iter().any(|held| held == name);
-        if has(RESTORING) && !has(DATABASE) {
-            let _stopped = lock_restoring(&resolved)?;
-            clear(&resolved)?;
-        }
-    }
-    let resolved = take_empty(folder)?;
-    let path = resolved.join(RESTORING);
-    create_new(&path, 0o600)?;
-    let lock = lock_restoring(&resolved)?;
-    sync_folder(&resolved)?;
-    Ok((resolved, lock))
-}
-
-fn lock_restoring(folder: &Path) -> Result<LockFile> {
-    let path = folder.join(RESTORING);
-    let file = LockFile::new(open_or_create(&path, 0o600)?);
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::new(
-            Class::Busy,
-            "restore",
-            format!("another command puts a backup back into {}", folder.display()),
-        )
-        .remedy("wait for it to end")),
-        Err(error) => Err(Error::io("lock", &path, error.into())),
-    }
-}
-
-/// Takes away everything in a folder that only [`take_to_restore`] let somebody write into; what says so goes last.
-pub(super) fn clear(folder: &Path) -> Result<()> {
-    let others = names(folder)?.into_iter().filter(|name| name != RESTORING);
-    for name in others.chain([RESTORING.to_owned()]) {
-        let path = folder.join(name);
-        let found = fs::symlink_metadata(&path).map_err(|e| Error::io("look at", &path, e))?;
-        let removed = if found.is_dir() {
-            fs::remove_dir_all(&path)
-        } else {
-            fs::remove_file(&path)
-        };
-        removed.map_err(|e| Error::io("remove", &path, e))?;
-    }
-    sync_folder(folder)
-}
-
-/// Whether a backup may put a file under a name: those of an appliance, each part a plain word.
-pub(super) fn may_restore(path: &str) -> bool {
-    let parts: Vec<&str> = path.split('/').collect();
-    match parts.as_slice() {
-        [name] => [DATABASE, STATUS_DATABASE, STATUS_MARK, MARKS].contains(name),
-        [folder, name] => {
-            let known = FOLDERS.iter().chain([&EVIDENCE_FOLDER]);
-            known.into_iter().any(|known| known == folder) && !name.starts_with('.')
-        }
-        ["blobs", "sha256", byte, name] => {
-            let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-            byte.len() == 2 && name.len() == 64 && is_hex(name) && name.starts_with(byte)
-        }
-        _ => false,
-    }
-}
-
 /// Resolves the path of a folder that belongs to this user alone, and that nobody can exchange; none where there is nothing.
 fn resolve(folder: &Path) -> Result<Option<PathBuf>> {
     // Without a slash or dot at its end, which would follow a link.
@@ -391,4 +320,75 @@ fn missing(folder: &Path) -> Error {
         format!("there is no {}", folder.join(DATABASE).display()),
     )
     .expected("an appliance's state folder")
+}
+
+/// Takes a folder as [`take_empty`] does, for a backup to be put back: what an earlier try left that was stopped is taken away. Returns its
+/// resolved path, and the file that says so for as long as it is there.
+///
+/// # Errors
+///
+/// As [`take_empty`]; `E-BUSY restore` while another one works there.
+pub(super) fn take_to_restore(folder: &Path) -> Result<(PathBuf, LockFile)> {
+    if let Some(resolved) = resolve(folder)? {
+        let held = names(&resolved)?;
+        let has = |name: &str| held.iter().any(|held| held == name);
+        if has(RESTORING) && !has(DATABASE) {
+            let _stopped = lock_restoring(&resolved)?;
+            clear(&resolved)?;
+        }
+    }
+    let resolved = take_empty(folder)?;
+    let path = resolved.join(RESTORING);
+    create_new(&path, 0o600)?;
+    let lock = lock_restoring(&resolved)?;
+    sync_folder(&resolved)?;
+    Ok((resolved, lock))
+}
+
+fn lock_restoring(folder: &Path) -> Result<LockFile> {
+    let path = folder.join(RESTORING);
+    let file = LockFile::new(open_or_create(&path, 0o600)?);
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::new(
+            Class::Busy,
+            "restore",
+            format!("another command puts a backup back into {}", folder.display()),
+        )
+        .remedy("wait for it to end")),
+        Err(error) => Err(Error::io("lock", &path, error.into())),
+    }
+}
+
+/// Takes away everything in a folder that only [`take_to_restore`] let somebody write into; what says so goes last.
+pub(super) fn clear(folder: &Path) -> Result<()> {
+    let others = names(folder)?.into_iter().filter(|name| name != RESTORING);
+    for name in others.chain([RESTORING.to_owned()]) {
+        let path = folder.join(name);
+        let found = fs::symlink_metadata(&path).map_err(|e| Error::io("look at", &path, e))?;
+        let removed = if found.is_dir() {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
+        removed.map_err(|e| Error::io("remove", &path, e))?;
+    }
+    sync_folder(folder)
+}
+
+/// Whether a backup may put a file under a name: those of an appliance, each part a plain word.
+pub(super) fn may_restore(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts.as_slice() {
+        [name] => [DATABASE, STATUS_DATABASE, STATUS_MARK, MARKS].contains(name),
+        [folder, name] => {
+            let known = FOLDERS.iter().chain([&EVIDENCE_FOLDER]);
+            known.into_iter().any(|known| known == folder) && !name.starts_with('.')
+        }
+        ["blobs", "sha256", byte, name] => {
+            let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            byte.len() == 2 && name.len() == 64 && is_hex(name) && name.starts_with(byte)
+        }
+        _ => false,
+    }
 }

@@ -2,6 +2,10 @@
 //! who uses the disk, and the log as people read it.
 
 mod audit;
+mod backup;
+mod backup_stops;
+#[cfg(feature = "vendor")]
+mod backup_vendor;
 mod config;
 mod disk;
 mod gc;

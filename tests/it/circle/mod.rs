@@ -1,6 +1,7 @@
 //! The whole circle by the command line: bundle, import, agents, package, ledger, a smaller bundle with an acknowledgement, and again.
 
 mod mistaken;
+mod restored;
 mod stage;
 mod summary;
 mod whole;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::appliance::folder::ROOTS;
 use crate::appliance::{marks, pins, present};
 use crate::crypto::canonical::integer;
-use crate::crypto::{Chain, canonical};
+use crate::crypto::Chain;
 use crate::db::Connection;
 use crate::db::site::release::Mark;
 use crate::db::site::{appliance, audit, instances, release, trust};
@@ -80,7 +80,6 @@ impl SiteFacts {
                 "instance",
                 "the database knows no instance of this appliance",
             )
-            .remedy("end airlock serve, then put a whole copy of the state folder in its place")
         })?;
         let mut scopes: BTreeMap<(Hash, Name, Name), Mark> = BTreeMap::new();
         for (scope, mark) in release::marks(connection)?.into_iter().chain(marks::all(state)?) {
@@ -122,19 +121,6 @@ impl SiteFacts {
             vendors: vendors.collect::<Result<_>>()?,
         };
         Ok((facts, chains))
-    }
-
-    /// Reads what a backup says.
-    ///
-    /// # Errors
-    ///
-    /// `E-FORMAT backup-facts`.
-    pub fn parse(facts: &[u8]) -> Result<Self> {
-        canonical::from_slice(facts, "what the backup says of the site").map_err(|error| {
-            error
-                .reclassified(Class::Format, "backup-facts")
-                .remedy("use the airlock that made it, or a newer one; nothing was written")
-        })
     }
 
     /// Returns how far a scope had come.

@@ -44,7 +44,7 @@ pub(super) struct Gathered {
 ///
 /// # Errors
 ///
-/// `E-BUSY backup` when another one runs, `moving` when keys or acknowledgements change all the while; `E-STATE`, `E-IO`, `E-SPACE`.
+/// `E-BUSY backup` when another one runs, or keys and acknowledgements change all the while; `E-STATE`, `E-IO`, `E-SPACE`.
 pub(super) fn gather(appliance: &Appliance, content: bool) -> Result<Gathered> {
     // Whoever changes keys, secrets or pins is waited out where that takes moments. An import may hold it for hours, and changes none of
     // these: what is read twice says whether anything did change.
@@ -80,10 +80,10 @@ pub(super) fn gather(appliance: &Appliance, content: bool) -> Result<Gathered> {
     }
     Err(Error::new(
         Class::Busy,
-        "moving",
-        "keys, secrets, pins or acknowledgements change all the while",
+        "backup",
+        "another command changes keys, secrets, pins or acknowledgements all the while",
     )
-    .remedy("try again once those who change them are done"))
+    .remedy("wait for it to end"))
 }
 
 /// Returns what vendors said that they have: `status.db` lets it go once `airlock.db` has it.

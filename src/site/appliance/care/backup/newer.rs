@@ -14,7 +14,7 @@ use crate::crypto::Chain;
 use crate::db::site::release::Mark;
 use crate::db::{Reader, Schema};
 use crate::domain::{Class, Error, Hash, Result, Scope, Timestamp};
-use crate::stream::{Looked, NOT_A_FILE};
+use crate::stream::Looked;
 
 /// A mark that another one is above.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,16 +81,10 @@ impl Newer {
             return self.add_folder(facts, path);
         }
         if !looked.is_file() {
-            return Err(Error::new(
-                Class::Usage,
-                NOT_A_FILE,
-                format!("{} is {}", path.display(), looked.what()),
-            )
-            .expected("a state folder, or a backup")
-            .remedy("name the folder that was in use before, or the newest backup"));
+            return Err(looked.refusal(path).expected("a state folder, or a backup"));
         }
         let opened = OpenedBackup::open(path, Kind::Site, passphrase)?;
-        let other = SiteFacts::parse(opened.facts())?;
+        let other = opened.facts::<SiteFacts>()?;
         self.compare(facts, &other, Vec::new(), path)
     }
 

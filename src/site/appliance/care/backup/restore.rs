@@ -14,12 +14,12 @@ use crate::appliance::folder::{
     clear, may_restore, take_to_restore,
 };
 use crate::appliance::{enrolment, instance, instance_file, marks, pins, present, reserve};
-use crate::backup::{Entry, Kind, OpenedBackup};
+use crate::backup::{Entry, Kind, OpenedBackup, damaged};
 use crate::db::site::instances::Reason;
 use crate::db::site::{audit, time_floor, trust};
 use crate::db::{Db, Schema};
-use crate::domain::{Class, Error, InstanceId, Result, Timestamp};
-use crate::store::{Store, space};
+use crate::domain::{Error, InstanceId, Result, Timestamp};
+use crate::store::Store;
 use crate::stream::{create_new, create_own_folder, sync_folder};
 
 /// Bytes that are copied at a time.
@@ -66,7 +66,7 @@ impl Restore {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self> {
         let mut opened = OpenedBackup::open(path, Kind::Site, &passphrase)?;
-        let facts = SiteFacts::parse(opened.facts())?;
+        let facts = opened.facts::<SiteFacts>()?;
         let (files, bytes) = opened.check(progress)?;
         let mut newer = Newer::default();
         for other in against {
@@ -102,28 +102,14 @@ impl Restore {
     }
 
     fn fill(&self, folder: &Path, now: Timestamp, progress: &mut dyn FnMut(u64, u64)) -> Result<InstanceId> {
-        let free = space(folder)?.bytes;
-        if free < self.bytes {
-            return Err(Error::new(
-                Class::Space,
-                "no-space",
-                format!("{} has {free} bytes left", folder.display()),
-            )
-            .expected(format!("room for {} bytes", self.bytes))
-            .remedy("free space there, or give another --state folder; nothing was written"));
-        }
         Store::create(folder)?;
         for name in [IDENTITY, ROOTS, RECEIPTS, SECRETS, OUTBOX] {
             create_own_folder(&folder.join(name))?;
         }
         let mut opened = OpenedBackup::open(&self.path, Kind::Site, &self.passphrase)?;
-        if SiteFacts::parse(opened.facts())? != self.facts {
-            return Err(Error::new(
-                Class::State,
-                "changed",
-                format!("{} is another backup than it was a moment ago", self.path.display()),
-            )
-            .remedy("give the command again; nothing was written"));
+        // Another file by now.
+        if opened.facts::<SiteFacts>()? != self.facts {
+            return Err(damaged());
         }
         let mut done = 0_u64;
         while let Some(entry) = opened.entry()? {
@@ -132,8 +118,7 @@ impl Restore {
             progress(done, self.bytes);
         }
         reserve::fill(folder)?;
-        let instance = self.begin_life(folder, now)?;
-        Ok(instance)
+        self.begin_life(folder, now)
     }
 
     /// Begins another life, takes over what others know, and gives the database its name, all of it durable before that.
@@ -200,13 +185,7 @@ impl Restore {
 
 fn put(folder: &Path, entry: &Entry, opened: &mut OpenedBackup) -> Result<()> {
     if !may_restore(&entry.path) {
-        return Err(Error::new(
-            Class::Format,
-            "backup-name",
-            format!("the backup holds {:?}, which no state folder has", entry.path),
-        )
-        .expected("files of an appliance")
-        .remedy("use another backup; nothing was written"));
+        return Err(damaged());
     }
     // Which life it was is told by the database; that file is written anew.
     if entry.path == INSTANCE {
