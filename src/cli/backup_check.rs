@@ -44,7 +44,10 @@ fn facts(kind: Kind, opened: &OpenedBackup) -> Result<(Value, String)> {
         #[cfg(not(all(feature = "site", feature = "vendor")))]
         other => {
             let facts: Value = opened.facts()?;
-            Ok((json!({"kind": other, "facts": facts}), "of a side that this airlock was built without".to_owned()))
+            Ok((
+                json!({"kind": other, "facts": facts}),
+                "of a side that this airlock was built without".to_owned(),
+            ))
         }
     }
 }

@@ -78,7 +78,11 @@ pub(super) fn run(args: &RestoreArgs, ui: &mut Ui) -> Result<()> {
          vendor has acknowledged is told again",
     );
     let words = |path: &PathBuf| quoted(&escape(&path.display().to_string()));
-    let against: String = args.against.iter().map(|path| format!(" --against {}", words(path))).collect();
+    let against: String = args
+        .against
+        .iter()
+        .map(|path| format!(" --against {}", words(path)))
+        .collect();
     confirm(
         ui,
         args.yes,
@@ -133,7 +137,11 @@ pub(super) fn said(facts: &SiteFacts) -> (Value, String) {
         );
     }
     for fact in &facts.scopes {
-        lines += &format!("\nnewest       {} of {}", fact.counter(), escape(&fact.scope().to_string()));
+        lines += &format!(
+            "\nnewest       {} of {}",
+            fact.counter(),
+            escape(&fact.scope().to_string())
+        );
     }
     (json!({"kind": Kind::Site, "facts": facts}), lines)
 }
@@ -142,9 +150,9 @@ pub(super) fn said(facts: &SiteFacts) -> (Value, String) {
 fn turned_back(facts: &SiteFacts, newer: &Newer) -> Vec<String> {
     let mut lines = Vec::new();
     for mark in &newer.marks {
-        let from = mark
-            .from
-            .map_or("never imported".to_owned(), |from| format!("as of release {}", from.counter));
+        let from = mark.from.map_or("never imported".to_owned(), |from| {
+            format!("as of release {}", from.counter)
+        });
         lines.push(format!(
             "{}: the backup is {from}, and release {} was imported since; nothing below that comes in again, and its bundle is to be imported again",
             escape(&mark.scope.to_string()),

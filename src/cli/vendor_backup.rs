@@ -23,7 +23,13 @@ pub(super) struct VendorBackupArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "output")]
     check: Option<PathBuf>,
     /// The vendor's workspace, made by `airlock vendor init`
-    #[arg(short, long, value_name = "DIR", env = "AIRLOCK_WORKSPACE", required_unless_present = "check")]
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        env = "AIRLOCK_WORKSPACE",
+        required_unless_present = "check"
+    )]
     workspace: Option<PathBuf>,
     #[command(flatten)]
     passphrase: BackupPassphraseArgs,
@@ -117,7 +123,11 @@ pub(super) fn restore(args: &VendorRestoreArgs, ui: &mut Ui) -> Result<()> {
         ));
     }
     let words = |path: &PathBuf| quoted(&escape(&path.display().to_string()));
-    let against: String = args.against.iter().map(|path| format!(" --against {}", words(path))).collect();
+    let against: String = args
+        .against
+        .iter()
+        .map(|path| format!(" --against {}", words(path)))
+        .collect();
     confirm(
         ui,
         args.yes,
@@ -160,7 +170,11 @@ pub(super) fn said(facts: &WorkspaceFacts) -> (Value, String) {
         counted(facts.rows, "row")
     );
     for fact in &facts.numbers {
-        lines += &format!("\nsigned up to {} of {}", fact.counter(), escape(&fact.scope().to_string()));
+        lines += &format!(
+            "\nsigned up to {} of {}",
+            fact.counter(),
+            escape(&fact.scope().to_string())
+        );
     }
     (json!({"kind": Kind::Workspace, "facts": facts}), lines)
 }

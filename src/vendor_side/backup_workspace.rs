@@ -138,7 +138,7 @@ impl Workspace {
     ) -> Result<BackedUpWorkspace> {
         let folder = self.folder();
         let ledger = Reader::open(&folder.join(LEDGER), &Schema::LEDGER)?;
-        let copy = Copy::take(folder)?;
+        let copy = LedgerCopy::take(folder)?;
         let small = self.gather(&ledger, &copy)?;
         let copied = Reader::open(&copy.path, &Schema::LEDGER)?;
         let chain = Self::open(folder)?;
@@ -163,7 +163,7 @@ impl Workspace {
     }
 
     /// Copies the ledger, and reads keys and root documents that belong to it.
-    fn gather(&self, ledger: &Reader, copy: &Copy) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
+    fn gather(&self, ledger: &Reader, copy: &LedgerCopy) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
         for _ in 0..TRIES {
             let before = small(self.folder())?;
             copy.clear()?;
@@ -294,9 +294,9 @@ impl WorkspaceRestore {
     /// behind then.
     pub fn put_back(&self, folder: &Path, now: Timestamp, progress: &mut dyn FnMut(u64, u64)) -> Result<Workspace> {
         let target = free_folder(folder)?;
-        let parent = target.parent().ok_or_else(|| {
-            Error::new(Class::Usage, "folder", "a workspace cannot be the root folder")
-        })?;
+        let parent = target
+            .parent()
+            .ok_or_else(|| Error::new(Class::Usage, "folder", "a workspace cannot be the root folder"))?;
         fs::create_dir_all(parent).map_err(|error| Error::io("create the folder", parent, error))?;
         let mut name = OsString::from(".");
         name.push(target.file_name().unwrap_or_default());
@@ -350,23 +350,23 @@ impl WorkspaceRestore {
 }
 
 /// The copy of the ledger, removed when this goes.
-struct Copy {
+struct LedgerCopy {
     path: PathBuf,
     lock: LockFile,
 }
 
-impl Copy {
+impl LedgerCopy {
     fn take(folder: &Path) -> Result<Self> {
         let path = folder.join(COPY);
         let lock = LockFile::new(open_or_create(&path, 0o600)?);
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, lock }),
-            Err(Errno::WOULDBLOCK) => Err(Error::new(
-                Class::Busy,
-                "backup",
-                "another backup of this workspace is made",
-            )
-            .remedy("wait for it to end")),
+            Err(Errno::WOULDBLOCK) => {
+                Err(
+                    Error::new(Class::Busy, "backup", "another backup of this workspace is made")
+                        .remedy("wait for it to end"),
+                )
+            }
             Err(error) => Err(Error::io("lock", &path, error.into())),
         }
     }
@@ -379,7 +379,7 @@ impl Copy {
     }
 }
 
-impl Drop for Copy {
+impl Drop for LedgerCopy {
     fn drop(&mut self) {
         // One that stays is emptied by the next backup.
         fs::remove_file(&self.path).ok();
@@ -390,7 +390,10 @@ fn small(folder: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
     let mut files = Vec::new();
     let mut read = |name: String, most: u64| -> Result<()> {
         if let Some(file) = open_beside(&folder.join(&name), "open")? {
-            files.push((name, Zeroizing::new(read_bounded(file, most, "a file of the workspace")?)));
+            files.push((
+                name,
+                Zeroizing::new(read_bounded(file, most, "a file of the workspace")?),
+            ));
         }
         Ok(())
     };
@@ -462,6 +465,7 @@ fn put(draft: &Path, entry: &Entry, opened: &mut OpenedBackup) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
-        file.write_all(bytes).map_err(|error| Error::io("write", &path, error))?;
+        file.write_all(bytes)
+            .map_err(|error| Error::io("write", &path, error))?;
     }
 }

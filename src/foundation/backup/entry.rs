@@ -40,8 +40,8 @@ impl Entry {
     }
 
     pub(super) fn parse(line: &[u8]) -> Result<Self> {
-        let entry: Self = canonical::from_slice(line, "an entry of the backup")
-            .map_err(|error| damaged().with_source(error))?;
+        let entry: Self =
+            canonical::from_slice(line, "an entry of the backup").map_err(|error| damaged().with_source(error))?;
         if entry.is_sound() { Ok(entry) } else { Err(damaged()) }
     }
 

@@ -204,9 +204,13 @@ impl Head {
 }
 
 fn no_backup() -> Error {
-    Error::new(Class::Format, "no-backup", "it does not begin as a backup of airlock does")
-        .expected("a file that `airlock backup` or `airlock vendor backup` made")
-        .remedy("check that it is the right file; nothing was written")
+    Error::new(
+        Class::Format,
+        "no-backup",
+        "it does not begin as a backup of airlock does",
+    )
+    .expected("a file that `airlock backup` or `airlock vendor backup` made")
+    .remedy("check that it is the right file; nothing was written")
 }
 
 /// It is not, from its first byte to its last, what was written; or what it holds is nothing that this program put into one of its kind.

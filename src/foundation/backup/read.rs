@@ -108,7 +108,11 @@ impl OpenedBackup {
             }
         }
         let Some(line) = self.framed(ENTRY_BYTES)? else {
-            return if self.records.next(1)?.is_empty() { Ok(None) } else { Err(damaged()) };
+            return if self.records.next(1)?.is_empty() {
+                Ok(None)
+            } else {
+                Err(damaged())
+            };
         };
         let entry = Entry::parse(&line)?;
         self.left = entry.size;
@@ -166,7 +170,7 @@ impl OpenedBackup {
 }
 
 /// Reads the head, and whether the last line is there.
-fn begin(file: &File, path: &Path) -> Result<Head> {
+pub(super) fn begin(file: &File, path: &Path) -> Result<Head> {
     let failed = |error| Error::io("read", path, error);
     let mut bytes = vec![0; HEAD_BYTES];
     let mut reader = file;

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::head::damaged;
 use crate::crypto::{RECORD_TAG_BYTES, RecordKey};
-use crate::domain::Result;
+use crate::domain::{Class, Error, Result};
 
 /// Plain bytes of every record but the last.
 pub(super) const RECORD: usize = 64 << 10;
@@ -125,12 +125,7 @@ impl<R: Read> Opener<R> {
         self.plain.clear();
         self.plain.resize(sealed, 0);
         self.input.read_exact(&mut self.plain).map_err(|error| {
-            crate::domain::Error::new(
-                crate::domain::Class::Io,
-                "io",
-                format!("cannot read the backup: {error}"),
-            )
-            .with_source(error)
+            Error::new(Class::Io, "io", format!("cannot read the backup: {error}")).with_source(error)
         })?;
         if !self.key.open(self.number, is_last, &mut self.plain) {
             self.plain.clear();

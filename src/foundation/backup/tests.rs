@@ -28,7 +28,9 @@ fn made(sizes: &[usize]) -> Made {
     let mut files = Vec::new();
     let mut writer = BackupWriter::begin(&path, Kind::Site, PASSPHRASE, Timestamp::EPOCH, b"{}").unwrap();
     for (number, size) in sizes.iter().enumerate() {
-        let content: Vec<u8> = (0..*size).map(|at| u8::try_from((at + number) % 251).unwrap()).collect();
+        let content: Vec<u8> = (0..*size)
+            .map(|at| u8::try_from((at + number) % 251).unwrap())
+            .collect();
         let entry = Entry::private(format!("folder/{number}"), *size as u64);
         writer.add(&entry, content.as_slice()).unwrap();
         files.push((entry, content));
@@ -69,12 +71,18 @@ fn check(made: &Made, key: &PassphraseKey, bytes: &[u8]) -> Result<(u64, u64)> {
 fn what_was_put_in_comes_out_and_nothing_else_is_left_beside() {
     let made = made(&[0, 1, (64 << 10) - 1, 64 << 10, 200_000]);
     let mut opened = OpenedBackup::open(&made.path, Kind::Site, PASSPHRASE).unwrap();
-    assert_eq!((opened.facts::<Facts>().unwrap(), opened.kind()), (Facts {}, Kind::Site));
+    assert_eq!(
+        (opened.facts::<Facts>().unwrap(), opened.kind()),
+        (Facts {}, Kind::Site)
+    );
     for (entry, content) in &made.files {
         assert_eq!(opened.entry().unwrap().as_ref(), Some(entry));
         // The third is passed over.
         if entry.path != "folder/2" {
-            assert!(read_bounded(&mut opened, 1 << 20, "it").unwrap() == *content, "{entry:?}");
+            assert!(
+                read_bounded(&mut opened, 1 << 20, "it").unwrap() == *content,
+                "{entry:?}"
+            );
         }
     }
     assert_eq!(opened.entry().unwrap(), None);
@@ -85,7 +93,9 @@ fn what_was_put_in_comes_out_and_nothing_else_is_left_beside() {
 
     let error = open(&made.path, "correct horse battery stapler").unwrap_err();
     assert_eq!((error.class(), error.code()), (Class::Trust, "passphrase"));
-    let error = OpenedBackup::open(&made.path, Kind::Workspace, PASSPHRASE).err().unwrap();
+    let error = OpenedBackup::open(&made.path, Kind::Workspace, PASSPHRASE)
+        .err()
+        .unwrap();
     assert_eq!((error.class(), error.code()), (Class::Usage, "backup-kind"));
 }
 
@@ -114,17 +124,38 @@ fn no_bit_changes_and_no_byte_is_missing_or_more() {
         };
         let newer = (Class::Format, "backup-version");
         let found = (error.class(), error.code());
-        assert!(found == expected || (place == 15 && found == newer), "byte {place}: {error}");
+        assert!(
+            found == expected || (place == 15 && found == newer),
+            "byte {place}: {error}"
+        );
     }
-    for length in [16, 17, 40, begin - 1, begin, begin + 5, begin + sealed, end - 20, end - 1] {
+    for length in [
+        16,
+        17,
+        40,
+        begin - 1,
+        begin,
+        begin + 5,
+        begin + sealed,
+        end - 20,
+        end - 1,
+    ] {
         let error = check(&made, &key, &whole[..length]).unwrap_err();
-        assert_eq!((error.class(), error.code()), (Class::Incomplete, "backup-cut"), "{length}");
+        assert_eq!(
+            (error.class(), error.code()),
+            (Class::Incomplete, "backup-cut"),
+            "{length}"
+        );
     }
     // With its last line put back, the records say so themselves.
     for kept in [begin + sealed, begin + sealed - 1, begin + 5, begin] {
         let bad = [&whole[..kept], b"airlock-backup-end\n"].concat();
         let error = check(&made, &key, &bad).unwrap_err();
-        assert_eq!((error.class(), error.code()), (Class::Integrity, "backup-damaged"), "{kept}");
+        assert_eq!(
+            (error.class(), error.code()),
+            (Class::Integrity, "backup-damaged"),
+            "{kept}"
+        );
     }
     let more = [&whole, b"airlock-backup-end\n".as_slice()].concat();
     assert_eq!(check(&made, &key, &more).unwrap_err().code(), "backup-damaged");
@@ -157,7 +188,12 @@ fn a_backup_that_was_stopped_leaves_nothing_and_takes_nobody_elses_file() {
     for bad in [&partial, &path] {
         put(bad, b"a letter");
         let error = begin().err().unwrap();
-        assert_eq!((error.class(), error.code()), (Class::Usage, "output"), "{}", bad.display());
+        assert_eq!(
+            (error.class(), error.code()),
+            (Class::Usage, "output"),
+            "{}",
+            bad.display()
+        );
         assert_eq!(bytes(bad), b"a letter");
     }
 }
@@ -167,7 +203,17 @@ fn names_stay_below_the_folder() {
     for good in ["a", "a/b.c", "blobs/sha256/ab/cd"] {
         assert!(Entry::private(good, 0).is_sound(), "{good}");
     }
-    for bad in ["", "/a", "a/", "../a", "a/../b", "./a", "a//b", "a\nb", "a/b/c/d/e/f/g/h/i"] {
+    for bad in [
+        "",
+        "/a",
+        "a/",
+        "../a",
+        "a/../b",
+        "./a",
+        "a//b",
+        "a\nb",
+        "a/b/c/d/e/f/g/h/i",
+    ] {
         assert!(!Entry::private(bad, 0).is_sound(), "{bad:?}");
     }
     let entry = |mode| Entry {

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::entry::Entry;
 use super::head::{Head, Kind, WORD};
-use super::read::OpenedBackup;
+use super::read::{OpenedBackup, begin};
 use super::records::Sealer;
 use crate::crypto::PassphraseKey;
 use crate::domain::{Class, Error, Result, Timestamp};
@@ -121,8 +121,10 @@ impl BackupWriter {
         fadvise(&*self.file, 0, None, Advice::DontNeed).ok();
         let size = self.file.metadata().map_err(failed)?.len();
         let again = File::open(&self.partial).map_err(failed)?;
-        let mut opened = OpenedBackup::with_key(again, &self.head, &self.key)?;
-        opened.check(progress).map_err(|error| {
+        let checked = begin(&again, &self.partial)
+            .and_then(|_| OpenedBackup::with_key(again, &self.head, &self.key))
+            .and_then(|mut opened| opened.check(progress));
+        checked.map_err(|error| {
             if error.class() == Class::Io {
                 return error;
             }
@@ -152,7 +154,9 @@ impl BackupWriter {
     }
 
     fn framed(&mut self, bytes: &[u8]) -> Result<()> {
-        let length = u32::try_from(bytes.len()).ok().filter(|length| *length as usize <= FACTS_BYTES);
+        let length = u32::try_from(bytes.len())
+            .ok()
+            .filter(|length| *length as usize <= FACTS_BYTES);
         let length = length.ok_or_else(|| {
             Error::new(
                 Class::Limit,

@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 use crate::domain::{Class, Code, Error, Result};
 use crate::store::Store;
 use crate::stream::{
-    Expected, LockFile, OTHER_USER, create_new, create_own_folder, look, look_at_own, look_to_write, open_or_create, sync_folder,
+    Expected, LockFile, OTHER_USER, create_new, create_own_folder, look, look_at_own, look_to_write, open_or_create,
+    sync_folder,
 };
 
 /// The security database while it is made: under its name stands a whole one, or none.

@@ -61,7 +61,11 @@ impl Safe {
     #[track_caller]
     pub(super) fn back_up(&self, state: &Path, name: &str, more: &[&str]) -> Value {
         let name = format!("@{name}");
-        let words = [&["backup", "-o", name.as_str(), "--state", state.to_str().unwrap()], more].concat();
+        let words = [
+            &["backup", "-o", name.as_str(), "--state", state.to_str().unwrap()],
+            more,
+        ]
+        .concat();
         self.good(&words)
     }
 
@@ -105,16 +109,26 @@ fn what_is_put_back_is_another_life_of_the_same_site_and_heals_by_its_bundles() 
 
     let checked = safe.good(&["backup", "--check", "@backup"]);
     assert_eq!(checked["of"]["kind"], "site", "{checked}");
-    assert_eq!((&checked["of"]["facts"]["site"], &checked["files"]), (&made["site"], &made["files"]));
+    assert_eq!(
+        (&checked["of"]["facts"]["site"], &checked["files"]),
+        (&made["site"], &made["files"])
+    );
 
     let state = safe.restore("backup", "state", &[]);
     assert!(stored(&state).is_empty());
     let actions = audit_actions(&state);
-    assert!(actions.ends_with(&["instance".to_owned(), "restore".to_owned()]), "{actions:?}");
+    assert!(
+        actions.ends_with(&["instance".to_owned(), "restore".to_owned()]),
+        "{actions:?}"
+    );
     ask(&safe, &state, &["audit", "verify"]);
     let shown = |what| ask(&safe, &state, &["audit", "show", "--what", what])["rows"][0]["detail"].clone();
     let begun = shown("instance");
-    assert_eq!((&begun["reason"], &begun["parent"]), (&"restored".into(), &made["instance"]), "{begun}");
+    assert_eq!(
+        (&begun["reason"], &begun["parent"]),
+        (&"restored".into(), &made["instance"]),
+        "{begun}"
+    );
     assert_eq!(shown("restore")["before"], made["instance"]);
     // Opened again, it is the same life.
     assert_eq!(audit_actions(&state), actions);
@@ -155,7 +169,12 @@ fn what_is_not_this_backup_whole_is_refused_and_nothing_is_written() {
     };
     let newer = [b"airlock-backup 7", &good[16..]].concat();
     let cases: [(&str, Vec<u8>, &str, &str); 6] = [
-        ("no backup", b"a letter to somebody else".to_vec(), "E-FORMAT", "no-backup"),
+        (
+            "no backup",
+            b"a letter to somebody else".to_vec(),
+            "E-FORMAT",
+            "no-backup",
+        ),
         ("newer", newer, "E-FORMAT", "backup-version"),
         ("cut", good[..good.len() - 1000].to_vec(), "E-INCOMPLETE", "backup-cut"),
         ("flipped", changed(good.len() / 2), "E-INTEGRITY", "backup-damaged"),
@@ -174,10 +193,22 @@ fn what_is_not_this_backup_whole_is_refused_and_nothing_is_written() {
         }
         assert!(!safe.path("state").is_dir(), "{what}");
     }
-    let wrong = ["restore", "@backup", "--yes", "--state", "@state", "--passphrase-file", "@other"];
+    let wrong = [
+        "restore",
+        "@backup",
+        "--yes",
+        "--state",
+        "@state",
+        "--passphrase-file",
+        "@other",
+    ];
     safe.run(&wrong).assert_refused("E-TRUST", "passphrase", "");
     let mut command = Command::new(AIRLOCK);
-    let nobody = command.args(safe.words(&wrong[..5])).stdin(Stdio::null()).output().unwrap();
+    let nobody = command
+        .args(safe.words(&wrong[..5]))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
     Ended::of(&nobody).assert_refused("E-TRUST", "passphrase", "");
     let unasked = safe.run(&["restore", "@backup", "--state", "@state"]);
     unasked.assert_refused("E-USAGE", "confirm", "");
@@ -200,7 +231,13 @@ fn what_is_not_this_backup_whole_is_refused_and_nothing_is_written() {
     assert_eq!(read(&safe.path("backup")), good);
     safe.back_up(&source, "another-name", &[]);
     let inside = source.join("backup");
-    let words = ["backup", "-o", inside.to_str().unwrap(), "--state", source.to_str().unwrap()];
+    let words = [
+        "backup",
+        "-o",
+        inside.to_str().unwrap(),
+        "--state",
+        source.to_str().unwrap(),
+    ];
     safe.run(&words).assert_refused("E-USAGE", "output", "");
 }
 
@@ -227,27 +264,63 @@ fn f13_marks_of_the_folder_before_or_of_a_newer_backup_are_taken_over() {
         let place = format!("@state-{number}");
         let ended = safe.run(&["restore", "@old", "--yes", "--state", &place, "--against", against]);
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-        assert!(ended.stderr.contains("release 3 was imported since"), "{}", ended.stderr);
-        assert_eq!(ended.result["taken_over"]["marks"][0]["sequence"], 3, "{}", ended.result);
+        assert!(
+            ended.stderr.contains("release 3 was imported since"),
+            "{}",
+            ended.stderr
+        );
+        assert_eq!(
+            ended.result["taken_over"]["marks"][0]["sequence"], 3,
+            "{}",
+            ended.result
+        );
         let state = safe.path(&format!("state-{number}"));
         let refused = import(&safe, &state, &second);
-        assert_eq!(refused.refusal.as_ref().map(|it| it.0.as_str()), Some("E-ROLLBACK"), "{}", refused.stderr);
+        assert_eq!(
+            refused.refusal.as_ref().map(|it| it.0.as_str()),
+            Some("E-ROLLBACK"),
+            "{}",
+            refused.stderr
+        );
         import(&safe, &state, &third).assert_imported();
     }
 
     // A database that cannot be read is told, and its marks count all the same.
     let broken = world.copy();
-    write(&broken.state().join("airlock.db"), b"this is no database at all, and long enough to be looked at as one");
+    write(
+        &broken.state().join("airlock.db"),
+        b"this is no database at all, and long enough to be looked at as one",
+    );
     let path = broken.state();
-    let ended = safe.run(&["restore", "@old", "--yes", "--state", "@again", "--against", path.to_str().unwrap()]);
+    let ended = safe.run(&[
+        "restore",
+        "@old",
+        "--yes",
+        "--state",
+        "@again",
+        "--against",
+        path.to_str().unwrap(),
+    ]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stderr.contains("could not be compared"), "{}", ended.stderr);
-    assert_eq!(ended.result["taken_over"]["marks"][0]["sequence"], 3, "{}", ended.result);
+    assert_eq!(
+        ended.result["taken_over"]["marks"][0]["sequence"], 3,
+        "{}",
+        ended.result
+    );
 
     // Another site's says nothing of this one.
     let other = World::new(0);
     let path = other.state();
-    let words = ["restore", "@old", "--yes", "--state", "@other-state", "--against", path.to_str().unwrap()];
+    let words = [
+        "restore",
+        "@old",
+        "--yes",
+        "--state",
+        "@other-state",
+        "--against",
+        path.to_str().unwrap(),
+    ];
     safe.run(&words).assert_refused("E-USAGE", "other-site", "");
     assert!(!safe.path("other-state").is_dir());
     safe.good(&words[..5]);

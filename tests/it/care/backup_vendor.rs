@@ -8,13 +8,25 @@ use super::backup::Safe;
 use crate::support::appliance::{read, write};
 
 const INIT: [&str; 9] = [
-    "vendor", "init", "--product", "shop", "--vendor", "Test", "--expires", "2100-01-01T00:00:00Z", "@w",
+    "vendor",
+    "init",
+    "--product",
+    "shop",
+    "--vendor",
+    "Test",
+    "--expires",
+    "2100-01-01T00:00:00Z",
+    "@w",
 ];
 
 fn bundle(safe: &Safe, sequence: u64) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hello");
     if !safe.path("hello").is_dir() {
-        let copied = std::process::Command::new("cp").arg("-r").arg(&fixtures).arg(safe.path("hello")).status();
+        let copied = std::process::Command::new("cp")
+            .arg("-r")
+            .arg(&fixtures)
+            .arg(safe.path("hello"))
+            .status();
         assert!(copied.unwrap().success());
     }
     let text = format!(
@@ -49,7 +61,10 @@ fn a_workspace_is_put_back_and_what_was_signed_since_is_told_and_learned() {
         assert_eq!(restored.result["signed_since"][0]["sequence"], 2, "{}", restored.result);
         assert!(restored.stderr.contains("vendor ledger learn"), "{}", restored.stderr);
     }
-    let (before, after) = (Workspace::open(&safe.path("w")).unwrap(), Workspace::open(&safe.path("again")).unwrap());
+    let (before, after) = (
+        Workspace::open(&safe.path("w")).unwrap(),
+        Workspace::open(&safe.path("again")).unwrap(),
+    );
     assert_eq!(before.chain().fingerprint(), after.chain().fingerprint());
     for entry in std::fs::read_dir(safe.path("w/keys")).unwrap() {
         let name = entry.unwrap().file_name();
@@ -71,7 +86,11 @@ fn a_backup_of_the_other_kind_or_into_a_folder_in_use_is_refused() {
     safe.good(&["vendor", "backup", "-w", "@w", "-o", "@backup"]);
     let refused = safe.run(&["restore", "@backup", "--yes", "--state", "@state"]);
     refused.assert_refused("E-USAGE", "backup-kind", "");
-    assert!(refused.remedy().contains("airlock vendor restore FILE DIR"), "{}", refused.remedy());
+    assert!(
+        refused.remedy().contains("airlock vendor restore FILE DIR"),
+        "{}",
+        refused.remedy()
+    );
     assert!(!safe.path("state").is_dir());
     let refused = safe.run(&["vendor", "restore", "@backup", "@w", "--yes"]);
     refused.assert_refused("E-USAGE", "folder-in-use", "");

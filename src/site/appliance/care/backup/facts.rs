@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::appliance::folder::ROOTS;
 use crate::appliance::{marks, pins, present};
-use crate::crypto::canonical::integer;
 use crate::crypto::Chain;
+use crate::crypto::canonical::integer;
 use crate::db::Connection;
 use crate::db::site::release::Mark;
 use crate::db::site::{appliance, audit, instances, release, trust};
@@ -83,7 +83,9 @@ impl SiteFacts {
         })?;
         let mut scopes: BTreeMap<(Hash, Name, Name), Mark> = BTreeMap::new();
         for (scope, mark) in release::marks(connection)?.into_iter().chain(marks::all(state)?) {
-            let held = scopes.entry((scope.domain, scope.product, scope.channel)).or_insert(mark);
+            let held = scopes
+                .entry((scope.domain, scope.product, scope.channel))
+                .or_insert(mark);
             if held.counter < mark.counter {
                 *held = mark;
             }

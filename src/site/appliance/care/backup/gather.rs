@@ -12,7 +12,7 @@ use crate::appliance::folder::{
     DATABASE, EVIDENCE_FOLDER, IDENTITY, MARKS, OUTBOX, RECEIPTS, ROOTS, SECRETS, STATUS_DATABASE, STATUS_MARK,
 };
 use crate::appliance::{Appliance, identity};
-use crate::db::site::acknowledgements;
+use crate::db::site::acknowledgements::{self, Reached};
 use crate::db::site::stream_log;
 use crate::db::{Reader, Schema};
 use crate::domain::{Class, Error, Result};
@@ -87,14 +87,12 @@ pub(super) fn gather(appliance: &Appliance, content: bool) -> Result<Gathered> {
 }
 
 /// Returns what vendors said that they have: `status.db` lets it go once `airlock.db` has it.
-fn acknowledged(appliance: &Appliance) -> Result<Vec<u64>> {
+fn acknowledged(appliance: &Appliance) -> Result<Vec<Reached>> {
     appliance.db.read(|connection| {
-        let domains = stream_log::domains(connection)?;
-        let newest = domains.into_iter().map(|domain| {
-            let row = acknowledgements::newest(connection, domain)?;
-            Ok(row.map_or(0, |row| row.number))
-        });
-        newest.collect()
+        let domains = stream_log::domains(connection)?.into_iter();
+        domains
+            .map(|domain| acknowledgements::reached(connection, domain))
+            .collect()
     })
 }
 
@@ -102,7 +100,10 @@ fn small(state: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
     let mut files = Vec::new();
     let mut read = |name: String| -> Result<()> {
         if let Some(file) = open_plain(&state.join(&name))? {
-            files.push((name, Zeroizing::new(read_bounded(file, SMALL, "a file of the state folder")?)));
+            files.push((
+                name,
+                Zeroizing::new(read_bounded(file, SMALL, "a file of the state folder")?),
+            ));
         }
         Ok(())
     };
@@ -161,8 +162,10 @@ fn copy(state: &Path, name: &'static str, make: impl FnOnce(&Path) -> Result<()>
     match lock.try_lock() {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => {
-            return Err(Error::new(Class::Busy, "backup", "another backup of this state folder is made")
-                .remedy("wait for it to end"));
+            return Err(
+                Error::new(Class::Busy, "backup", "another backup of this state folder is made")
+                    .remedy("wait for it to end"),
+            );
         }
         Err(error) => return Err(Error::io("lock", &path, error.into())),
     }

@@ -93,7 +93,9 @@ impl Newer {
         let read = database.and_then(|db| db.read(|connection| SiteFacts::read(connection, folder, false)));
         match read {
             Ok((other, chains)) => return self.compare(facts, &other, chains, folder),
-            Err(error) => self.unread.push(format!("{}: {}", folder.join(DATABASE).display(), error.found())),
+            Err(error) => self
+                .unread
+                .push(format!("{}: {}", folder.join(DATABASE).display(), error.found())),
         }
         // What lies beside a database that is damaged says most of it.
         match marks::all(folder) {
@@ -107,7 +109,13 @@ impl Newer {
         match pins::read_good(&folder.join(ROOTS)) {
             Ok(pins) => {
                 for chain in pins.chains {
-                    self.root(facts, chain.domain(), &chain.newest().vendor.clone(), chain.newest().version, Some(chain));
+                    self.root(
+                        facts,
+                        chain.domain(),
+                        &chain.newest().vendor.clone(),
+                        chain.newest().version,
+                        Some(chain),
+                    );
                 }
             }
             Err(error) => self.unread.push(error.found().to_owned()),

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use super::facts::SiteFacts;
 use super::newer::Newer;
 use crate::appliance::folder::{
-    DATABASE, IDENTITY, INSTANCE, MARKS, NEW_DATABASE, OUTBOX, RECEIPTS, RESTORING, ROOTS, SECRETS, STATUS_MARK,
-    clear, may_restore, take_to_restore,
+    DATABASE, IDENTITY, INSTANCE, MARKS, NEW_DATABASE, OUTBOX, RECEIPTS, RESTORING, ROOTS, SECRETS, STATUS_MARK, clear,
+    may_restore, take_to_restore,
 };
 use crate::appliance::{enrolment, instance, instance_file, marks, pins, present, reserve};
 use crate::backup::{Entry, Kind, OpenedBackup, damaged};
@@ -204,7 +204,8 @@ fn put(folder: &Path, entry: &Entry, opened: &mut OpenedBackup) -> Result<()> {
         if bytes.is_empty() {
             break;
         }
-        file.write_all(bytes).map_err(|error| Error::io("write", &path, error))?;
+        file.write_all(bytes)
+            .map_err(|error| Error::io("write", &path, error))?;
     }
     // What decides is synced by itself; the rest all at once.
     if matches!(name, NEW_DATABASE | MARKS | STATUS_MARK) {
