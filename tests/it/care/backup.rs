@@ -51,6 +51,15 @@ impl Safe {
         Ended::of(&command.args(words).stdin(Stdio::null()).output().unwrap())
     }
 
+    /// Without a passphrase.
+    #[track_caller]
+    pub(super) fn plain(&self, words: &[&str]) -> Value {
+        let mut command = Command::new(AIRLOCK);
+        let ended = Ended::of(&command.args(self.words(words)).stdin(Stdio::null()).output().unwrap());
+        assert_eq!(ended.code, Some(0), "{words:?}: {}", ended.stderr);
+        ended.result
+    }
+
     #[track_caller]
     pub(super) fn good(&self, words: &[&str]) -> Value {
         let ended = self.run(words);
@@ -85,11 +94,7 @@ fn import(safe: &Safe, state: &Path, made: &Made) -> Ended {
 }
 
 fn ask(safe: &Safe, state: &Path, words: &[&str]) -> Value {
-    let words = [words, &["--state", state.to_str().unwrap()]].concat();
-    let mut command = Command::new(AIRLOCK);
-    let ended = Ended::of(&command.args(safe.words(&words)).stdin(Stdio::null()).output().unwrap());
-    assert_eq!(ended.code, Some(0), "{words:?}: {}", ended.stderr);
-    ended.result
+    safe.plain(&[words, &["--state", state.to_str().unwrap()]].concat())
 }
 
 #[test]
