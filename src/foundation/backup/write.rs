@@ -81,7 +81,7 @@ impl BackupWriter {
             ));
         }
         self.framed(&crate::crypto::canonical::to_vec(entry))?;
-        let mut buffer = zeroize::Zeroizing::new(vec![0; COPIED]);
+        let mut buffer = zeroize::Zeroizing::new(vec![0_u8; COPIED]);
         let mut left = entry.size;
         loop {
             let count = content
