@@ -45,7 +45,10 @@ const LEVELS: &[(&str, u8)] = &[
 ];
 
 /// Modules of a level that may not use one another; those that may still form no circle.
-const STRANGERS: &[&[&str]] = &[&["backup", "bundle", "package", "store", "db"], &["vendor_side", "appliance"]];
+const STRANGERS: &[&[&str]] = &[
+    &["backup", "bundle", "package", "store", "db"],
+    &["vendor_side", "appliance"],
+];
 
 /// Crates with a border: where alone they may be named.
 const BORDERS: &[(&str, &[&str])] = &[

@@ -12,6 +12,7 @@ use super::backup_passphrase::BackupPassphraseArgs;
 use super::output_place::check_outside;
 use super::state_folder::StateArgs;
 use super::ui::{bytes, escape};
+use crate::backup::Sealing;
 use crate::domain::{Clock as _, Result, SystemClock, counted};
 
 /// Make a backup of the appliance: keys, pins, log, agents, what was not told yet; encrypted with a passphrase
@@ -51,7 +52,7 @@ pub(super) fn run(args: &BackupArgs, ui: &mut Ui) -> Result<()> {
     let passphrase = args.passphrase.for_a_new_one()?;
     let made = appliance.backup(
         &output,
-        &passphrase,
+        Sealing::usual(&passphrase),
         args.with_content,
         SystemClock.now(),
         &mut |done, total| ui.progress("backup", done, total),

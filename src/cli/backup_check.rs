@@ -39,7 +39,7 @@ fn facts(kind: Kind, opened: &OpenedBackup) -> Result<(Value, String)> {
         #[cfg(feature = "site")]
         Kind::Site => opened.facts().map(|facts| super::restore::said(&facts)),
         #[cfg(feature = "vendor")]
-        Kind::Workspace => opened.facts().map(|facts| super::vendor_backup::said(&facts)),
+        Kind::Workspace => opened.facts().map(|facts| super::vendor_restore::said(&facts)),
         // This program was built without that side, and knows no more of it.
         #[cfg(not(all(feature = "site", feature = "vendor")))]
         other => {

@@ -51,11 +51,6 @@ impl BackupPassphraseArgs {
             None => Err(nobody(&format!("the backup {name} needs its passphrase"))),
         }
     }
-
-    /// Returns the file, which is read.
-    pub(super) fn file(&self) -> Option<&Path> {
-        self.passphrase_file.as_deref()
-    }
 }
 
 fn nobody(found: &str) -> Error {

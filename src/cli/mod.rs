@@ -184,6 +184,8 @@ mod vendor_ledger;
 #[cfg(feature = "vendor")]
 mod vendor_release;
 #[cfg(feature = "vendor")]
+mod vendor_restore;
+#[cfg(feature = "vendor")]
 mod vendor_trust;
 mod volume_view;
 #[cfg(feature = "site")]

@@ -50,18 +50,23 @@ pub(super) fn run(args: &RestoreArgs, ui: &mut Ui) -> Result<()> {
     // What is no backup, or a newer one, is told before anybody is asked.
     peek(&args.backup)?;
     let passphrase = args.passphrase.of(&args.backup)?;
-    let restore = Restore::read(&args.backup, passphrase, &args.against, &mut |done, total| {
+    let mut restore = Restore::read(&args.backup, &passphrase, &args.against, &mut |done, total| {
         ui.progress("check", done, total);
     })?;
-    let facts = &restore.facts;
+    let facts = restore.facts.clone();
     ui.say(format_args!(
         "{}, made {}, {}\n{}",
         Kind::Site,
         restore.made_at,
         counted(restore.files, "file"),
-        said(facts).1
+        said(&facts).1
     ));
-    for lines in [turned_back(facts, &restore.newer), unknown(facts, &config.accept)] {
+    let asked = config.export.approvals;
+    for lines in [
+        turned_back(&facts, &restore.newer),
+        unknown(&facts, &config.accept),
+        fewer(&facts, &restore.newer, asked),
+    ] {
         for line in lines {
             ui.warn(line);
         }
@@ -183,6 +188,12 @@ fn turned_back(facts: &SiteFacts, newer: &Newer) -> Vec<String> {
             ),
         });
     }
+    if let Some(approvals) = newer.approvals {
+        lines.push(format!(
+            "what leaves needs {}, as there and not as in the backup: that is taken over",
+            counted(approvals, "approval")
+        ));
+    }
     if newer.rows > 0 {
         lines.push(format!(
             "the log of the other one has {} that the backup does not have: keep it",
@@ -210,6 +221,22 @@ fn unknown(facts: &SiteFacts, accept: &[(Name, Name)]) -> Vec<String> {
         .collect()
 }
 
+/// What of what leaves is approved by fewer people than before.
+fn fewer(facts: &SiteFacts, newer: &Newer, asked: Option<u64>) -> Vec<String> {
+    let before = newer.approvals.unwrap_or(facts.approvals);
+    match asked {
+        Some(asked) if asked < before => vec![format!(
+            "what leaves this site needed {}, and the configuration here asks for {asked}: put /etc/airlock back before anything is exported",
+            counted(before, "approval")
+        )],
+        None if before > 0 => vec![format!(
+            "what leaves this site needs {}, and the configuration here does not say whose: put /etc/airlock back before anything is exported",
+            counted(before, "approval")
+        )],
+        _ => Vec::new(),
+    }
+}
+
 fn taken_over(newer: &Newer) -> Value {
     let marks = newer.marks.iter().map(|mark| {
         json!({
@@ -223,5 +250,6 @@ fn taken_over(newer: &Newer) -> Value {
         "marks": marks.collect::<Vec<_>>(),
         "floors": newer.floors.iter().map(|(domain, floor)| json!({"domain": domain, "floor": floor})).collect::<Vec<_>>(),
         "roots": roots.collect::<Vec<_>>(),
+        "approvals": newer.approvals,
     })
 }

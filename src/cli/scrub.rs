@@ -62,5 +62,6 @@ pub(super) fn run(args: &ScrubArgs, ui: &mut Ui) -> Result<()> {
             "resumed_after": scrubbed.before, "damage": damage.to_json(),
         }),
         human,
-    )
+    )?;
+    damage.check_whole()
 }

@@ -10,9 +10,10 @@ use super::file_kind::Door;
 use super::passphrase::PassphraseArgs;
 use super::times::{RootTimes, in_years};
 use super::ui::{Ui, escape};
-use super::vendor_backup::{self, VendorBackupArgs, VendorRestoreArgs};
+use super::vendor_backup::{self, VendorBackupArgs};
 use super::vendor_ledger::{self, LedgerCommand};
 use super::vendor_release::{self, ReleaseFileCommand};
+use super::vendor_restore::{self, VendorRestoreArgs};
 use super::vendor_trust::{self, TrustCommand};
 use super::workspace_folder::WorkspaceArgs;
 use crate::crypto::ENROLMENT_BYTES;
@@ -143,7 +144,7 @@ pub(super) fn run(command: VendorCommand, ui: &mut Ui) -> Result<()> {
         VendorCommand::Trust(command) => vendor_trust::run(*command, ui),
         VendorCommand::Ledger(command) => vendor_ledger::run(&command, ui),
         VendorCommand::Backup(args) => vendor_backup::backup(&args, ui),
-        VendorCommand::Restore(args) => vendor_backup::restore(&args, ui),
+        VendorCommand::Restore(args) => vendor_restore::restore(&args, ui),
     }
 }
 

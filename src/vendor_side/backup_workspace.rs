@@ -18,13 +18,13 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::workspace::{CHAIN, KEYS, LEDGER, Workspace, free_folder};
-use crate::backup::{BackupWriter, Entry, Kind, OpenedBackup, damaged};
+use crate::backup::{BackupWriter, Entry, Kind, OpenedBackup, Sealing, check_room, damaged};
 use crate::crypto::canonical::{self, integer};
-use crate::db::ledger::highest_numbers;
+use crate::db::ledger::{highest_numbers, put_restored};
 use crate::db::{Db, Reader, Schema, sealed_log};
 use crate::domain::{Class, Counter, Error, Hash, Name, Result, Scope, Timestamp, limits};
 use crate::stream::{
-    Expected, LockFile, create_folder, create_new, look, open_beside, open_or_create, read_bounded, sync_folder,
+    Expected, LockFile, create_folder, create_new, look, open_beside, open_or_create, read_bounded, space, sync_folder,
 };
 
 /// The copy of the ledger while a backup is made.
@@ -35,6 +35,8 @@ const PACKAGES: [&str; 2] = ["packages", "evidence"];
 const KEY_BYTES: u64 = 64 << 10;
 /// Bytes that are copied at a time.
 const COPIED: usize = 64 << 10;
+/// Bytes that stay free: others write too.
+const MARGIN: u64 = 8 << 20;
 /// How often it is tried to meet a moment in which nothing changes.
 const TRIES: usize = 8;
 
@@ -132,26 +134,39 @@ impl Workspace {
     pub fn backup(
         &self,
         path: &Path,
-        passphrase: &str,
+        sealing: Sealing<'_>,
         now: Timestamp,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<BackedUpWorkspace> {
         let folder = self.folder();
         let ledger = Reader::open(&folder.join(LEDGER), &Schema::LEDGER)?;
+        check_room_to_copy(folder)?;
         let copy = LedgerCopy::take(folder)?;
         let small = self.gather(&ledger, &copy)?;
         let copied = Reader::open(&copy.path, &Schema::LEDGER)?;
         let chain = Self::open(folder)?;
         let facts = WorkspaceFacts::read(&copied, chain.chain())?;
         drop(copied);
+        // Without a name from now on: whatever becomes of this process, nothing of it stays.
+        let ledger = copy.open()?;
+        drop(copy);
         let packages = packages(folder)?;
-        let mut writer = BackupWriter::begin(path, Kind::Workspace, passphrase, now, &canonical::to_vec(&facts))?;
+        let length = |file: &File| {
+            let found = file.metadata().map_err(|error| Error::io("look at", folder, error))?;
+            Ok::<_, Error>(found.len())
+        };
+        let mut bytes = length(&ledger)?;
+        for name in &packages {
+            bytes = bytes.saturating_add(size_of(&folder.join(name))?);
+        }
+        check_room(path, bytes)?;
+        let mut writer = BackupWriter::begin(path, Kind::Workspace, sealing, now, &canonical::to_vec(&facts))?;
         let mut files = 1_u64;
         for (name, bytes) in &small {
             writer.add(&Entry::private(name, bytes.len() as u64), bytes.as_slice())?;
             files = files.saturating_add(1);
         }
-        add(&mut writer, LEDGER, &copy.path)?;
+        writer.add(&Entry::private(LEDGER, length(&ledger)?), &ledger)?;
         for name in packages {
             // One that was taken in in vain may be gone by now.
             if add(&mut writer, &name, &folder.join(&name))? {
@@ -182,10 +197,9 @@ impl Workspace {
 }
 
 /// A backup that was read to its end, and may be put back.
-#[expect(missing_debug_implementations, reason = "it holds a passphrase")]
+#[expect(missing_debug_implementations, reason = "it holds a key")]
 pub struct WorkspaceRestore {
-    path: PathBuf,
-    passphrase: Zeroizing<String>,
+    opened: OpenedBackup,
     /// What it says of the workspace.
     pub facts: WorkspaceFacts,
     /// When it was made.
@@ -194,6 +208,8 @@ pub struct WorkspaceRestore {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Whether the workspace that was in use was among them: then nothing was signed that is not known.
+    pub is_all: bool,
     /// Higher numbers that others know, and the backup's where it has one.
     pub numbers: Vec<(Scope, Option<Counter>, Counter)>,
     /// A newer root that others know.
@@ -210,31 +226,31 @@ impl WorkspaceRestore {
     /// Those of [`OpenedBackup`]; `E-USAGE other-vendor`; `E-IO`.
     pub fn read(
         path: &Path,
-        passphrase: Zeroizing<String>,
+        passphrase: &str,
         against: &[PathBuf],
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self> {
-        let mut opened = OpenedBackup::open(path, Kind::Workspace, &passphrase)?;
+        let mut opened = OpenedBackup::open(path, Kind::Workspace, passphrase)?;
         let facts = opened.facts::<WorkspaceFacts>()?;
         let (files, bytes) = opened.check(progress)?;
         let mut restore = Self {
-            path: path.to_owned(),
             made_at: opened.made_at(),
-            passphrase,
+            opened,
             facts,
             files,
             bytes,
+            is_all: false,
             numbers: Vec::new(),
             root: None,
             unread: Vec::new(),
         };
         for other in against {
-            restore.compare(other)?;
+            restore.compare(other, passphrase)?;
         }
         Ok(restore)
     }
 
-    fn compare(&mut self, path: &Path) -> Result<()> {
+    fn compare(&mut self, path: &Path, passphrase: &str) -> Result<()> {
         let is_folder = fs::metadata(path)
             .map_err(|error| Error::io("look at", path, error))?
             .is_dir();
@@ -242,7 +258,10 @@ impl WorkspaceRestore {
             let workspace = Workspace::open(path)?;
             let ledger = Reader::open(&path.join(LEDGER), &Schema::LEDGER);
             match ledger.and_then(|ledger| WorkspaceFacts::read(&ledger, workspace.chain())) {
-                Ok(facts) => facts,
+                Ok(facts) => {
+                    self.is_all |= facts.domain == self.facts.domain;
+                    facts
+                }
                 Err(error) => {
                     self.unread.push(error.found().to_owned());
                     // The chain is read without the ledger.
@@ -256,7 +275,7 @@ impl WorkspaceRestore {
                 }
             }
         } else {
-            let opened = OpenedBackup::open(path, Kind::Workspace, &self.passphrase)?;
+            let opened = OpenedBackup::open(path, Kind::Workspace, passphrase)?;
             opened.facts::<WorkspaceFacts>()?
         };
         if other.domain != self.facts.domain {
@@ -290,9 +309,9 @@ impl WorkspaceRestore {
     ///
     /// # Errors
     ///
-    /// `E-USAGE folder-in-use`; `E-INTEGRITY backup-damaged` when the file is another one by now; `E-STATE`, `E-SPACE`, `E-IO`. Nothing is left
+    /// `E-USAGE folder-in-use`; `E-INTEGRITY backup-damaged` when the file was changed meanwhile; `E-STATE`, `E-SPACE`, `E-IO`. Nothing is left
     /// behind then.
-    pub fn put_back(&self, folder: &Path, now: Timestamp, progress: &mut dyn FnMut(u64, u64)) -> Result<Workspace> {
+    pub fn put_back(&mut self, folder: &Path, now: Timestamp, progress: &mut dyn FnMut(u64, u64)) -> Result<Workspace> {
         let target = free_folder(folder)?;
         let parent = target
             .parent()
@@ -316,17 +335,27 @@ impl WorkspaceRestore {
         Workspace::open(&target)
     }
 
-    fn fill(&self, draft: &Path, now: Timestamp, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
+    fn fill(&mut self, draft: &Path, now: Timestamp, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
+        let (wanted, free) = (self.bytes.saturating_add(MARGIN), space(draft)?.bytes);
+        if wanted > free {
+            return Err(Error::new(
+                Class::Space,
+                "no-space",
+                format!("{} has {free} bytes left", draft.display()),
+            )
+            .expected(format!("room for {wanted} bytes"))
+            .remedy("free space there, or name another folder; nothing was written"));
+        }
         create_folder(&draft.join(KEYS))?;
-        let mut opened = OpenedBackup::open(&self.path, Kind::Workspace, &self.passphrase)?;
+        self.opened.rewind()?;
         let mut done = 0_u64;
-        while let Some(entry) = opened.entry()? {
-            put(draft, &entry, &mut opened)?;
+        while let Some(entry) = self.opened.entry()? {
+            put(draft, &entry, &mut self.opened)?;
             done = done.saturating_add(entry.size);
             progress(done, self.bytes);
         }
         let workspace = Workspace::open(draft)?;
-        // Another file by now.
+        // What belongs together says the same.
         if workspace.chain().domain() != self.facts.domain {
             return Err(damaged());
         }
@@ -339,6 +368,8 @@ impl WorkspaceRestore {
                 .take(32)
                 .map(|(scope, _, to)| json!({"channel": scope.channel, "product": scope.product, "to": to.to_string()}))
                 .collect();
+            let used = self.numbers.iter().map(|(scope, _, to)| (scope, *to));
+            put_restored(transaction, (self.made_at, now), self.is_all, used)?;
             let detail = json!({"made_at": self.made_at, "numbers": numbers});
             sealed_log::append(transaction, now, "restore", &detail).map(|_| ())
         })?;
@@ -347,6 +378,33 @@ impl WorkspaceRestore {
         let handle = File::open(draft).map_err(|error| Error::io("open", draft, error))?;
         rustix::fs::syncfs(&handle).map_err(|error| Error::io("sync", draft, error.into()))
     }
+}
+
+/// Checks that the ledger has room beside itself.
+fn check_room_to_copy(folder: &Path) -> Result<()> {
+    let ledger = folder.join(LEDGER);
+    let mut log = ledger.clone().into_os_string();
+    log.push("-wal");
+    let wanted = size_of(&ledger)?
+        .saturating_add(size_of(Path::new(&log))?)
+        .saturating_add(MARGIN);
+    let free = space(folder)?.bytes;
+    if wanted > free {
+        return Err(Error::new(
+            Class::Space,
+            "no-space",
+            format!("{} has {free} bytes left", folder.display()),
+        )
+        .expected(format!("room for {wanted} bytes"))
+        .remedy("free space there and give the command again: the ledger is copied beside itself"));
+    }
+    Ok(())
+}
+
+/// Returns how long a file is; 0 where there is none.
+fn size_of(path: &Path) -> Result<u64> {
+    let found = look(path, Expected::File)?;
+    Ok(found.map_or(0, |found| found.size()))
 }
 
 /// The copy of the ledger, removed when this goes.
@@ -371,11 +429,22 @@ impl LedgerCopy {
         }
     }
 
-    /// Empties it: into a file with something in it nothing is copied.
+    /// Opens it.
+    fn open(&self) -> Result<File> {
+        let gone = || Error::io("open", &self.path, std::io::ErrorKind::NotFound.into());
+        open_beside(&self.path, "open")?.ok_or_else(gone)
+    }
+
+    /// Empties it: into a file with something in it nothing is copied, and the journal of a stopped one is not this one's.
     fn clear(&self) -> Result<()> {
-        self.lock
-            .set_len(0)
-            .map_err(|error| Error::io("write", &self.path, error))
+        let failed = |error| Error::io("write", &self.path, error);
+        self.lock.set_len(0).map_err(failed)?;
+        let mut journal = self.path.clone().into_os_string();
+        journal.push("-journal");
+        match fs::remove_file(journal) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -458,7 +527,7 @@ fn put(draft: &Path, entry: &Entry, opened: &mut OpenedBackup) -> Result<()> {
     let path = draft.join(&entry.path);
     create_folder(path.parent().unwrap_or(draft))?;
     // What everybody may know is a file as any.
-    let is_public = entry.path == CHAIN || entry.path.ends_with(".pub");
+    let is_public = entry.path == CHAIN || path.extension() == Some("pub".as_ref());
     let mut file = create_new(&path, if is_public { 0o644 } else { 0o600 })?;
     loop {
         let bytes = opened.content(COPIED)?;

@@ -48,6 +48,7 @@ mod signing_time;
 mod standing;
 mod suggest;
 mod trust;
+mod unknown_number;
 mod values;
 mod warning;
 mod workspace;
@@ -76,5 +77,7 @@ pub use warning::Warning;
 pub use workspace::{Init, Workspace};
 
 // Modules below are named as those here are.
-use airlock_foundation::{backup, bundle, container, crypto, db, delta, domain, encoding, inflate, media, package, panics};
+use airlock_foundation::{
+    backup, bundle, container, crypto, db, delta, domain, encoding, inflate, media, package, panics,
+};
 use airlock_foundation::{producer, protocol, recipe, store, stream};

@@ -6,7 +6,8 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::crypto::{PassphraseKey, SALT_BYTES, canonical, random};
+use crate::crypto::canonical::{self, integer};
+use crate::crypto::{PassphraseCost, PassphraseKey, SALT_BYTES, random};
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
 
 /// The first word of a backup.
@@ -49,28 +50,40 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The second line; that it is canonical shows that nothing else stands there.
+/// The second line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Said {
-    check: Hash,
-    #[serde(flatten)]
-    plain: Plain,
-}
-
-/// What of it is not made from the passphrase.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Plain {
+    /// Made from the key and everything else of the line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<Hash>,
     kind: Kind,
     made_at: Timestamp,
     made_by: String,
+    /// What the key took, as [`PassphraseCost`] has it.
+    #[serde(with = "integer")]
+    memory_kib: u64,
+    #[serde(with = "integer")]
+    passes: u64,
     salt: String,
+}
+
+impl Said {
+    /// Returns what shows that a key is the right one.
+    fn sum(&self, key: &PassphraseKey) -> Hash {
+        let plain = Self {
+            check: None,
+            ..self.clone()
+        };
+        key.sum(CHECK, &canonical::to_vec(&plain))
+    }
 }
 
 /// A head.
 #[derive(Debug, Clone)]
 pub(super) struct Head {
-    check: Hash,
-    plain: Plain,
+    said: Said,
+    cost: PassphraseCost,
     salt: [u8; SALT_BYTES],
     /// Its three lines.
     pub(super) bytes: Vec<u8>,
@@ -82,27 +95,31 @@ impl Head {
     /// # Errors
     ///
     /// `E-IO random`; `E-INTERNAL`.
-    pub(super) fn make(kind: Kind, passphrase: &str, made_at: Timestamp) -> Result<(Self, PassphraseKey)> {
+    pub(super) fn make(
+        kind: Kind,
+        passphrase: &str,
+        cost: PassphraseCost,
+        made_at: Timestamp,
+    ) -> Result<(Self, PassphraseKey)> {
         let mut salt = [0; SALT_BYTES];
         random(&mut salt)?;
-        let key = PassphraseKey::derive(passphrase, &salt)?;
-        let plain = Plain {
+        let key = PassphraseKey::derive(passphrase, &salt, cost)?;
+        let mut said = Said {
+            check: None,
             kind,
             made_at,
             made_by: env!("CARGO_PKG_VERSION").to_owned(),
+            memory_kib: cost.memory_kib(),
+            passes: cost.passes(),
             salt: HEXLOWER.encode(&salt),
         };
-        let check = key.sum(CHECK, &canonical::to_vec(&plain));
-        let said = canonical::to_vec(&Said {
-            check,
-            plain: plain.clone(),
-        });
-        let mut bytes = [WORD, VERSION.as_bytes(), b"\n", &said, b"\n"].concat();
+        said.check = Some(said.sum(&key));
+        let mut bytes = [WORD, VERSION.as_bytes(), b"\n", &canonical::to_vec(&said), b"\n"].concat();
         let sum = Hash(Sha256::digest(&bytes).into());
         bytes.extend_from_slice(format!("{sum}\n").as_bytes());
         let head = Self {
-            check,
-            plain,
+            said,
+            cost,
             salt,
             bytes,
         };
@@ -144,12 +161,13 @@ impl Head {
         }
         let wrong = |error: Error| damaged().with_source(error);
         let said: Said = canonical::from_slice(said, "the head of a backup").map_err(wrong)?;
-        let salt = HEXLOWER.decode(said.plain.salt.as_bytes()).unwrap_or_default();
+        let salt = HEXLOWER.decode(said.salt.as_bytes()).unwrap_or_default();
         let salt = salt.as_slice().try_into().map_err(|_| damaged())?;
+        let cost = PassphraseCost::stated(said.memory_kib, said.passes).ok_or_else(damaged)?;
         let bytes = [covered.as_slice(), sum, b"\n"].concat();
         Ok(Self {
-            check: said.check,
-            plain: said.plain,
+            said,
+            cost,
             salt,
             bytes,
         })
@@ -157,12 +175,12 @@ impl Head {
 
     /// Returns what the backup is of.
     pub(super) fn kind(&self) -> Kind {
-        self.plain.kind
+        self.said.kind
     }
 
     /// Returns when it was made.
     pub(super) fn made_at(&self) -> Timestamp {
-        self.plain.made_at
+        self.said.made_at
     }
 
     /// Returns the key of a passphrase, which must be the one that it was made with.
@@ -171,8 +189,8 @@ impl Head {
     ///
     /// `E-TRUST passphrase`; `E-INTERNAL`.
     pub(super) fn open(&self, passphrase: &str) -> Result<PassphraseKey> {
-        let key = PassphraseKey::derive(passphrase, &self.salt)?;
-        if key.sum(CHECK, &canonical::to_vec(&self.plain)) == self.check {
+        let key = PassphraseKey::derive(passphrase, &self.salt, self.cost)?;
+        if self.said.check == Some(self.said.sum(&key)) {
             return Ok(key);
         }
         Err(Error::new(

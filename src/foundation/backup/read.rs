@@ -1,7 +1,7 @@
 //! Opens a backup and goes through it, one file after the other.
 
 use std::fs::File;
-use std::io::{Read, Seek as _, SeekFrom};
+use std::io::Read;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -23,6 +23,9 @@ pub struct OpenedBackup {
     kind: Kind,
     made_at: Timestamp,
     facts: Vec<u8>,
+    /// Where its records begin.
+    begin: u64,
+    /// Bytes of its records.
     size: u64,
     read: u64,
     /// Bytes of the present file that were not read yet.
@@ -55,26 +58,37 @@ impl OpenedBackup {
     }
 
     /// Opens a file that begins with a head, with its key.
-    pub(super) fn with_key(mut file: File, head: &Head, key: &PassphraseKey) -> Result<Self> {
-        let failed = |error| Error::io("read", Path::new("the backup"), error);
-        let size = file.metadata().map_err(failed)?.len();
-        let head_bytes = head.bytes.len() as u64;
+    pub(super) fn with_key(file: File, head: &Head, key: &PassphraseKey) -> Result<Self> {
+        let size = file.metadata().map_err(unread)?.len();
+        let begin = head.bytes.len() as u64;
         let sealed = size
-            .checked_sub(head_bytes)
+            .checked_sub(begin)
             .and_then(|rest| rest.checked_sub(END.len() as u64))
             .ok_or_else(cut)?;
-        file.seek(SeekFrom::Start(head_bytes)).map_err(failed)?;
         let mut opened = Self {
             records: Opener::new(file, key.records(RECORDS, &head.bytes), sealed),
             kind: head.kind(),
             made_at: head.made_at(),
             facts: Vec::new(),
+            begin,
             size: sealed,
             read: 0,
             left: 0,
         };
-        opened.facts = opened.framed(FACTS_BYTES)?.ok_or_else(damaged)?;
+        opened.rewind()?;
         Ok(opened)
+    }
+
+    /// Goes back to the first file: what was gone through can be put back, and is opened and checked once more while it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::entry`].
+    pub fn rewind(&mut self) -> Result<()> {
+        self.records.rewind(self.begin, self.size).map_err(unread)?;
+        (self.read, self.left) = (0, 0);
+        self.facts = self.framed(FACTS_BYTES)?.ok_or_else(damaged)?;
+        Ok(())
     }
 
     /// Returns what it is of.
@@ -167,6 +181,10 @@ impl OpenedBackup {
             }
         }
     }
+}
+
+fn unread(error: std::io::Error) -> Error {
+    Error::io("read", Path::new("the backup"), error)
 }
 
 /// Reads the head, and whether the last line is there.

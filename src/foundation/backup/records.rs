@@ -1,6 +1,6 @@
 //! Bytes into records and back. A record is written once it is full and more follows, so the last one is known when it is written.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use zeroize::Zeroizing;
 
@@ -116,6 +116,17 @@ impl<R: Read> Opener<R> {
             }
             filled = filled.saturating_add(bytes.len());
         }
+        Ok(())
+    }
+
+    /// Goes back to the first record, which begins at this place of the input.
+    pub(super) fn rewind(&mut self, begin: u64, sealed: u64) -> io::Result<()>
+    where
+        R: Seek,
+    {
+        self.input.seek(SeekFrom::Start(begin))?;
+        self.plain.clear();
+        (self.number, self.left, self.at) = (0, sealed, 0);
         Ok(())
     }
 

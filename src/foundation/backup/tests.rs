@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 
 use super::head::Head;
 use super::*;
-use crate::crypto::PassphraseKey;
+use crate::crypto::{PassphraseCost, PassphraseKey};
 use crate::domain::{Class, Result, Timestamp};
 use crate::stream::read_bounded;
 
 const PASSPHRASE: &str = "correct horse battery staple";
+const SEALING: Sealing<'_> = Sealing {
+    passphrase: PASSPHRASE,
+    cost: PassphraseCost::LEAST,
+};
 
 /// What is said of these.
 #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -26,7 +30,7 @@ fn made(sizes: &[usize]) -> Made {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("backup");
     let mut files = Vec::new();
-    let mut writer = BackupWriter::begin(&path, Kind::Site, PASSPHRASE, Timestamp::EPOCH, b"{}").unwrap();
+    let mut writer = BackupWriter::begin(&path, Kind::Site, SEALING, Timestamp::EPOCH, b"{}").unwrap();
     for (number, size) in sizes.iter().enumerate() {
         let content: Vec<u8> = (0..*size)
             .map(|at| u8::try_from((at + number) % 251).unwrap())
@@ -58,7 +62,7 @@ fn open(path: &Path, passphrase: &str) -> Result<(u64, u64)> {
     OpenedBackup::open(path, Kind::Site, passphrase)?.check(&mut |_, _| {})
 }
 
-/// Goes through changed bytes with the key of before, which takes long to derive.
+/// Goes through changed bytes with the key of before.
 fn check(made: &Made, key: &PassphraseKey, bytes: &[u8]) -> Result<(u64, u64)> {
     put(&made.path, bytes);
     // What is not a backup of this program's is told before the passphrase.
@@ -86,6 +90,16 @@ fn what_was_put_in_comes_out_and_nothing_else_is_left_beside() {
         }
     }
     assert_eq!(opened.entry().unwrap(), None);
+    // Once more from the beginning, from the middle of it too.
+    for entries in [made.files.len(), 3] {
+        opened.rewind().unwrap();
+        for (entry, content) in made.files.iter().take(entries) {
+            assert_eq!(opened.entry().unwrap().as_ref(), Some(entry));
+            assert!(read_bounded(&mut opened, 1 << 20, "it").unwrap() == *content);
+        }
+    }
+    opened.rewind().unwrap();
+    assert_eq!(opened.check(&mut |_, _| {}).unwrap().0, 5);
     assert_eq!(fs::read_dir(made.path.parent().unwrap()).unwrap().count(), 1);
     // Nothing of it can be read.
     let sealed = bytes(&made.path);
@@ -174,7 +188,7 @@ fn versions_of_later_programs_are_named() {
 fn a_backup_that_was_stopped_leaves_nothing_and_takes_nobody_elses_file() {
     let folder = tempfile::tempdir().unwrap();
     let (path, partial) = (folder.path().join("b"), folder.path().join("b.partial"));
-    let begin = || BackupWriter::begin(&path, Kind::Site, PASSPHRASE, Timestamp::EPOCH, b"{}");
+    let begin = || BackupWriter::begin(&path, Kind::Site, SEALING, Timestamp::EPOCH, b"{}");
     drop(begin().unwrap());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     put(&partial, b"airlock-backup 1\nhalf of a");
@@ -221,4 +235,35 @@ fn names_stay_below_the_folder() {
         ..Entry::private("a", 0)
     };
     assert!(entry(0o400).is_sound() && !entry(0o644).is_sound() && !entry(0o4600).is_sound());
+}
+
+/// What a key takes stands in the head: more is refused before it is done, and other numbers are another key.
+#[test]
+fn a_head_states_what_its_key_takes() {
+    let made = made(&[10]);
+    let whole = bytes(&made.path);
+    let text = String::from_utf8(whole[..whole.iter().position(|byte| *byte == b'}').unwrap()].to_vec()).unwrap();
+    assert!(text.contains(r#""memory_kib":32,"passes":1,"#), "{text}");
+    let restated = |memory_kib: u64, passes: u64| {
+        let line = text.replace(
+            r#""memory_kib":32,"passes":1,"#,
+            &format!(r#""memory_kib":{memory_kib},"passes":{passes},"#),
+        );
+        let covered = format!("{line}}}\n");
+        let sum = crate::domain::Hash(<sha2::Sha256 as sha2::Digest>::digest(&covered).into());
+        let rest = Head::parse(&whole).unwrap().bytes.len();
+        put(
+            &made.path,
+            &[covered.as_bytes(), format!("{sum}\n").as_bytes(), &whole[rest..]].concat(),
+        );
+        open(&made.path, PASSPHRASE).map_err(|error| (error.class(), error.code().to_owned()))
+    };
+    restated(32, 1).unwrap();
+    assert_eq!(restated(33, 1), Err((Class::Trust, "passphrase".to_owned())));
+    for (memory_kib, passes) in [((256 << 10) + 1, 1), (32, 17), (0, 0)] {
+        assert_eq!(
+            restated(memory_kib, passes),
+            Err((Class::Integrity, "backup-damaged".to_owned()))
+        );
+    }
 }

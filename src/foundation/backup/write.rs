@@ -12,10 +12,10 @@ use rustix::io::Errno;
 use super::entry::Entry;
 use super::head::{Head, Kind, WORD};
 use super::read::{OpenedBackup, begin};
-use super::records::Sealer;
-use crate::crypto::PassphraseKey;
+use super::records::{RECORD, Sealer};
+use crate::crypto::{PassphraseCost, PassphraseKey, RECORD_TAG_BYTES};
 use crate::domain::{Class, Error, Result, Timestamp};
-use crate::stream::{LockFile, Looked, create_new, sync_folder};
+use crate::stream::{LockFile, Looked, create_new, space, sync_folder};
 
 /// The last line.
 pub(super) const END: &[u8] = b"airlock-backup-end\n";
@@ -23,6 +23,54 @@ pub(super) const END: &[u8] = b"airlock-backup-end\n";
 pub(super) const FACTS_BYTES: usize = 4 << 20;
 /// Bytes that are copied at a time.
 const COPIED: usize = 64 << 10;
+
+/// Bytes of head, facts, names and last line, beside the files.
+const OTHER_BYTES: u64 = 1 << 20;
+
+/// What a backup is encrypted with.
+#[expect(missing_debug_implementations, reason = "it holds a passphrase")]
+#[derive(Clone, Copy)]
+pub struct Sealing<'a> {
+    /// The passphrase.
+    pub passphrase: &'a str,
+    /// What each guess at it shall take.
+    pub cost: PassphraseCost,
+}
+
+impl<'a> Sealing<'a> {
+    /// With a passphrase that a person chose.
+    pub fn usual(passphrase: &'a str) -> Self {
+        Self {
+            passphrase,
+            cost: PassphraseCost::USUAL,
+        }
+    }
+}
+
+/// Checks that a backup of files with so many bytes has room where it is to be written.
+///
+/// # Errors
+///
+/// `E-SPACE no-space`; `E-IO`.
+pub fn check_room(path: &Path, bytes: u64) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let tags = (bytes / RECORD as u64).saturating_mul(RECORD_TAG_BYTES as u64);
+    let wanted = bytes.saturating_add(tags).saturating_add(OTHER_BYTES);
+    let free = space(folder)?.bytes;
+    if wanted <= free {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Space,
+        "no-space",
+        format!("{} has {free} bytes left", folder.display()),
+    )
+    .expected(format!("room for {wanted} bytes"))
+    .remedy("free space there, or name another place with -o; nothing was written"))
+}
 
 /// A backup that is being made. Dropped before it is finished, nothing of it stays.
 #[expect(missing_debug_implementations, reason = "it holds a key")]
@@ -43,13 +91,13 @@ impl BackupWriter {
     /// # Errors
     ///
     /// `E-USAGE output` when something has that name; `E-BUSY backup`; `E-IO`, `E-SPACE`.
-    pub fn begin(path: &Path, kind: Kind, passphrase: &str, made_at: Timestamp, facts: &[u8]) -> Result<Self> {
+    pub fn begin(path: &Path, kind: Kind, sealing: Sealing<'_>, made_at: Timestamp, facts: &[u8]) -> Result<Self> {
         check_free(path)?;
         let mut name = OsString::from(path.file_name().unwrap_or_default());
         name.push(".partial");
         let partial = path.with_file_name(name);
         let file = take(&partial)?;
-        let (head, key) = Head::make(kind, passphrase, made_at)?;
+        let (head, key) = Head::make(kind, sealing.passphrase, sealing.cost, made_at)?;
         let failed = |error| Error::io("write", &partial, error);
         let mut out = file.try_clone().map_err(failed)?;
         out.write_all(&head.bytes).map_err(failed)?;

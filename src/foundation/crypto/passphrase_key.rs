@@ -1,7 +1,8 @@
 //! A key that comes from a passphrase, and what is made of it: sums that show it was the right one, and keys for a file in records.
 //!
-//! Argon2id takes the time and the memory of RFC 9106's second choice (64 MiB, three passes, four lanes): nothing of that is stated in a
-//! file, so that no file asks for more. What is made of the key is bound to the bytes it is made for, the head of a file.
+//! Argon2id takes the time and the memory of RFC 9106's second choice (64 MiB, three passes, four lanes) unless it is told otherwise. A file
+//! that states what its key took is bounded, so that none asks for more than a machine has. What is made of the key is bound to the bytes it
+//! is made for, the head of a file.
 //!
 //! A record is encrypted with ChaCha20-Poly1305 under a nonce of its number and of whether it is the last one: none can be left out,
 //! moved or added, and a file that was cut off has no last one.
@@ -20,9 +21,49 @@ pub const SALT_BYTES: usize = 16;
 /// Bytes that a record has besides its plain ones.
 pub const RECORD_TAG_BYTES: usize = 16;
 
-const MEMORY_KIB: u32 = 64 << 10;
-const PASSES: u32 = 3;
 const LANES: u32 = 4;
+
+/// What deriving a key takes, and so what a guess takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PassphraseCost {
+    memory_kib: u32,
+    passes: u32,
+}
+
+impl PassphraseCost {
+    /// 64 MiB and three passes.
+    pub const USUAL: Self = Self {
+        memory_kib: 64 << 10,
+        passes: 3,
+    };
+    /// As little as there is: for passphrases that nobody could guess.
+    pub const LEAST: Self = Self {
+        memory_kib: 8 * LANES,
+        passes: 1,
+    };
+    const MOST: Self = Self {
+        memory_kib: 256 << 10,
+        passes: 16,
+    };
+
+    /// What a file states; nothing where that is less than there is, or more than is done.
+    pub fn stated(memory_kib: u64, passes: u64) -> Option<Self> {
+        let (memory_kib, passes) = (u32::try_from(memory_kib).ok()?, u32::try_from(passes).ok()?);
+        let is_bounded = (Self::LEAST.memory_kib..=Self::MOST.memory_kib).contains(&memory_kib)
+            && (Self::LEAST.passes..=Self::MOST.passes).contains(&passes);
+        is_bounded.then_some(Self { memory_kib, passes })
+    }
+
+    /// Returns the memory that it takes.
+    pub fn memory_kib(self) -> u64 {
+        self.memory_kib.into()
+    }
+
+    /// Returns how often the memory is gone through.
+    pub fn passes(self) -> u64 {
+        self.passes.into()
+    }
+}
 
 /// A key that comes from a passphrase.
 #[expect(missing_debug_implementations, reason = "it is a secret")]
@@ -33,16 +74,16 @@ pub struct PassphraseKey(Zeroizing<[u8; 32]>);
 pub struct RecordKey(ChaCha20Poly1305);
 
 impl PassphraseKey {
-    /// Derives the key; takes 64 MiB and some tenths of a second.
+    /// Derives the key; at the usual cost that takes some tenths of a second.
     ///
     /// # Errors
     ///
     /// `E-INTERNAL argon2`.
-    pub fn derive(passphrase: &str, salt: &[u8; SALT_BYTES]) -> Result<Self> {
+    pub fn derive(passphrase: &str, salt: &[u8; SALT_BYTES], cost: PassphraseCost) -> Result<Self> {
         let failed =
             |error: argon2::Error| Error::new(Class::Internal, "argon2", format!("cannot derive a key: {error}"));
         let mut key = Zeroizing::new([0; 32]);
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(key.len())).map_err(failed)?;
+        let params = Params::new(cost.memory_kib, cost.passes, LANES, Some(key.len())).map_err(failed)?;
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
             .hash_password_into(passphrase.as_bytes(), salt, key.as_mut())
             .map_err(failed)?;
@@ -113,17 +154,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_of_its_passphrase_salt_purpose_and_bytes() {
-        let key = PassphraseKey::derive("correct horse", &[1; SALT_BYTES]).unwrap();
-        let again = PassphraseKey::derive("correct horse", &[1; SALT_BYTES]).unwrap();
+    fn a_key_is_of_its_passphrase_salt_cost_purpose_and_bytes() {
+        let derive = |passphrase, salt, cost| PassphraseKey::derive(passphrase, &[salt; SALT_BYTES], cost).unwrap();
+        let (least, more) = (PassphraseCost::LEAST, PassphraseCost::stated(33, 1).unwrap());
+        let key = derive("correct horse", 1, least);
         let sum = key.sum("check", b"head");
-        assert_eq!(sum, again.sum("check", b"head"));
-        for (passphrase, salt) in [("correct horsf", 1), ("correct horse", 2)] {
-            let other = PassphraseKey::derive(passphrase, &[salt; SALT_BYTES]).unwrap();
-            assert_ne!(sum, other.sum("check", b"head"));
+        assert_eq!(sum, derive("correct horse", 1, least).sum("check", b"head"));
+        for (passphrase, salt, cost) in [
+            ("correct horsf", 1, least),
+            ("correct horse", 2, least),
+            ("correct horse", 1, more),
+        ] {
+            assert_ne!(sum, derive(passphrase, salt, cost).sum("check", b"head"));
         }
         assert_ne!(sum, key.sum("other", b"head"));
         assert_ne!(sum, key.sum("check", b"hebd"));
+    }
+
+    #[test]
+    fn no_file_asks_for_more_than_is_done() {
+        for (memory_kib, passes) in [(32, 1), (64 << 10, 3), (256 << 10, 16)] {
+            assert!(
+                PassphraseCost::stated(memory_kib, passes).is_some(),
+                "{memory_kib} {passes}"
+            );
+        }
+        for (memory_kib, passes) in [(31, 1), (32, 0), ((256 << 10) + 1, 1), (32, 17), (u64::MAX, 1)] {
+            assert_eq!(
+                PassphraseCost::stated(memory_kib, passes),
+                None,
+                "{memory_kib} {passes}"
+            );
+        }
     }
 
     #[test]

@@ -25,12 +25,12 @@ mod names;
 mod pieces;
 mod reader;
 mod scrub;
-mod space;
 mod staging;
 
 pub use blobs::{Damage, FOLDERS, Store};
 pub use condition::Condition;
 pub use names::folder_bytes;
 pub use reader::BlobReader;
-pub use space::{Space, space};
 pub use staging::{Shelf, Staging};
+
+pub use crate::stream::{Space, space};

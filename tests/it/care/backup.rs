@@ -78,6 +78,21 @@ impl Safe {
         self.good(&words)
     }
 
+    /// Makes a backup in this process, whose key takes little: as its head says.
+    #[track_caller]
+    pub(super) fn quick(&self, state: &Path, name: &str, content: bool) {
+        let clock = airlock::domain::SystemClock;
+        let appliance = airlock::appliance::Appliance::open(state, std::sync::Arc::new(clock)).unwrap();
+        let sealing = airlock::backup::Sealing {
+            passphrase: "correct horse battery staple",
+            cost: airlock::crypto::PassphraseCost::LEAST,
+        };
+        let now = airlock::domain::Clock::now(&clock);
+        appliance
+            .backup(&self.path(name), sealing, content, now, &mut |_, _| {})
+            .unwrap();
+    }
+
     /// Puts a backup back under a name, and returns the state folder.
     #[track_caller]
     pub(super) fn restore(&self, name: &str, state: &str, more: &[&str]) -> PathBuf {
@@ -142,7 +157,9 @@ fn what_is_put_back_is_another_life_of_the_same_site_and_heals_by_its_bundles() 
     let list = ask(&safe, &state, &["release", "list"]);
     assert_eq!(list["releases"].as_array().unwrap().len(), 2, "{list}");
     for made in &world.releases {
-        import(&safe, &state, made).assert_imported();
+        let healed = import(&safe, &state, made);
+        assert_eq!((healed.code, healed.word()), (Some(0), "already"), "{}", healed.stderr);
+        assert!(healed.result["restored_blobs"].as_u64() > Some(0), "{}", healed.result);
     }
     assert_eq!(stored(&state), world.stored());
     Serving::start(&state).assert_serves(&world.releases[1]);
@@ -158,14 +175,52 @@ fn with_content_it_serves_at_once_and_an_import_that_runs_is_no_hindrance() {
     assert_eq!(made["blobs"], world.stored().len(), "{made}");
     let state = safe.restore("backup", "state", &[]);
     assert_eq!(stored(&state), world.stored());
+    let (before, after) = (modes(&world.state()), modes(&state));
+    for (name, mode) in &after {
+        let held = before.get(name);
+        assert!(held.is_none_or(|held| held == mode), "{name}: {mode:o} {held:?}");
+    }
+    for part in [
+        "airlock.db",
+        "marks",
+        "identity/ca.pem",
+        "identity/token.key",
+        "identity",
+        ".",
+    ] {
+        assert!(
+            before.contains_key(part) && after.contains_key(part),
+            "{part}: {after:?}"
+        );
+    }
     Serving::start(&state).assert_serves(&world.releases[0]);
+}
+
+/// Everything in a folder, with the permissions that it has.
+fn modes(folder: &Path) -> std::collections::BTreeMap<String, u32> {
+    let (mut found, mut waiting) = (std::collections::BTreeMap::new(), vec![folder.to_owned()]);
+    while let Some(path) = waiting.pop() {
+        let metadata = path.symlink_metadata().unwrap();
+        if metadata.is_dir() {
+            waiting.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        let name = match path.strip_prefix(folder).unwrap().to_str().unwrap() {
+            "" => ".",
+            name => name,
+        };
+        found.insert(
+            name.to_owned(),
+            std::os::unix::fs::MetadataExt::mode(&metadata) & 0o7777,
+        );
+    }
+    found
 }
 
 /// What of a backup is no good is refused before anything is written; each with the same words that work for the good one.
 #[test]
 fn what_is_not_this_backup_whole_is_refused_and_nothing_is_written() {
     let (world, safe) = (World::new(1), Safe::new());
-    safe.back_up(&world.state(), "backup", &[]);
+    safe.quick(&world.state(), "backup", false);
     let good = read(&safe.path("backup"));
     let changed = |at: usize| {
         let mut bytes = good.clone();
@@ -251,9 +306,9 @@ fn what_is_not_this_backup_whole_is_refused_and_nothing_is_written() {
 fn f13_marks_of_the_folder_before_or_of_a_newer_backup_are_taken_over() {
     let (world, safe) = (World::new(1), Safe::new());
     let (second, third) = (world.release(2, 1000), world.release(3, 1000));
-    safe.back_up(&world.state(), "old", &[]);
+    safe.quick(&world.state(), "old", false);
     world.import(&third).assert_imported();
-    safe.back_up(&world.state(), "newer", &[]);
+    safe.quick(&world.state(), "newer", false);
     let source = world.state();
 
     // Without a word of what came since, the second release counts as never seen; that is said.
@@ -329,6 +384,52 @@ fn f13_marks_of_the_folder_before_or_of_a_newer_backup_are_taken_over() {
     safe.run(&words).assert_refused("E-USAGE", "other-site", "");
     assert!(!safe.path("other-state").is_dir());
     safe.good(&words[..5]);
+}
+
+/// How many have to approve what leaves does not go down with a backup, nor unsaid with a configuration that was not put back.
+#[test]
+fn fewer_approvals_than_before_are_told_or_not_taken() {
+    let (world, safe) = (World::new(0), Safe::new());
+    safe.quick(&world.state(), "old", false);
+    world.appliance().unwrap().ask_approvals(2).unwrap();
+    let state = world.state();
+    let config = safe.path("airlock.toml");
+    write(&config, b"[export]\napprovals = 1\nkeys = \"/nowhere/keys.json\"\n");
+    let words = [
+        "restore",
+        "@old",
+        "--yes",
+        "--state",
+        "@state",
+        "--against",
+        state.to_str().unwrap(),
+    ];
+    let ended = safe.run(&[&words[..], &["--config", config.to_str().unwrap()]].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(ended.result["taken_over"]["approvals"], 2, "{}", ended.result);
+    for says in ["needs 2 approvals, as there", "asks for 1: put /etc/airlock back"] {
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    }
+    let restored = safe.path("state");
+    assert!(audit_actions(&restored).contains(&"approvals".to_owned()));
+    let clock = std::sync::Arc::new(airlock::domain::SystemClock);
+    let appliance = airlock::appliance::Appliance::open(&restored, clock).unwrap();
+    assert_eq!(appliance.approvals_asked().unwrap(), 2);
+    // Where the backup knows as much, and so does the configuration, there is nothing to say.
+    safe.quick(&state, "new", false);
+    write(&config, b"[export]\napprovals = 2\nkeys = \"/nowhere/keys.json\"\n");
+    let words = [
+        "restore",
+        "@new",
+        "--yes",
+        "--state",
+        "@again",
+        "--config",
+        config.to_str().unwrap(),
+    ];
+    let ended = safe.run(&words);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("approval"), "{}", ended.stderr);
 }
 
 #[test]

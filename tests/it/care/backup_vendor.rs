@@ -30,7 +30,7 @@ fn bundle(safe: &Safe, sequence: u64) {
         assert!(copied.unwrap().success());
     }
     let text = format!(
-        "product: shop\nchannel: stable\nversion: \"{sequence}\"\nsequence: {sequence}\nexpires_in: 52w\naudience: any\nimages:\n  - {{source: \
+        "product: shop\nchannel: stable\nversion: \"{sequence}\"\nsequence: {sequence}\nissued_at: 2026-11-21T10:00:00Z\nexpires: 2099-01-01T00:00:00Z\naudience: any\nimages:\n  - {{source: \
          \"oci:hello:1.0\", name: \"registry.example.com/hello:1.0\"}}\n"
     );
     write(&safe.path("release.yaml"), text.as_bytes());

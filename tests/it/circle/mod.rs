@@ -1,7 +1,6 @@
 //! The whole circle by the command line: bundle, import, agents, package, ledger, a smaller bundle with an acknowledgement, and again.
 
 mod mistaken;
-mod restored;
-mod stage;
+pub(crate) mod stage;
 mod summary;
 mod whole;

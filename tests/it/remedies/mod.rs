@@ -37,6 +37,7 @@ mod release_file;
 mod replaced;
 mod restore;
 mod rows;
+mod rows_of_backups;
 mod rows_of_sources;
 mod rows_of_volumes;
 mod rows_out;

@@ -12,7 +12,7 @@ use super::stream_log::{self, Told};
 use crate::db::{SqlResult as _, sealed_log};
 use crate::domain::{Hash, Result, Timestamp};
 
-pub use crate::db::sealed_log::{Row, hash_of, list, newest, seal, verify};
+pub use crate::db::sealed_log::{BROKEN, Row, hash_of, list, newest, seal, verify};
 
 /// Who runs this program, as each row says that it writes.
 static OPERATOR: OnceLock<Value> = OnceLock::new();

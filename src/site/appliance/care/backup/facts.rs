@@ -18,6 +18,9 @@ use crate::domain::{Class, Counter, Error, Hash, InstanceId, Name, Result, Scope
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SiteFacts {
+    /// How many people have to approve what leaves.
+    #[serde(with = "integer")]
+    pub approvals: u64,
     /// Whether content is in it.
     pub content: bool,
     /// The life that it was made in.
@@ -104,6 +107,7 @@ impl SiteFacts {
             })
         });
         let facts = Self {
+            approvals: appliance::approvals(connection)?,
             content,
             instance: instance.instance,
             name: row.name,

@@ -1,4 +1,7 @@
 //! Small files and copies of the databases that belong together, while servers and imports go on.
+//!
+//! Nobody is kept waiting: no lock is held while a database is copied. What changes keys, secrets, pins or acknowledgements meanwhile is
+//! noticed, for the small files are read before and after; what is caught in the middle of such a change is what a stop there leaves.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
@@ -16,19 +19,21 @@ use crate::db::site::acknowledgements::{self, Reached};
 use crate::db::site::stream_log;
 use crate::db::{Reader, Schema};
 use crate::domain::{Class, Error, Result};
-use crate::stream::{Expected, LockFile, look, open_or_create, open_plain, read_bounded};
+use crate::stream::{Expected, LockFile, look, open_or_create, open_plain, read_bounded, space};
 
 /// No small file of an appliance is longer.
 const SMALL: u64 = 4 << 20;
+/// Bytes that stay free beside the copies: others write too.
+const MARGIN: u64 = 8 << 20;
 /// How often it is tried to meet a moment in which nothing changes.
 const TRIES: usize = 8;
 
 /// A copy of a database beside it, removed when this goes.
-pub(super) struct Copied {
+struct Copied {
     /// Its name in the backup.
-    pub(super) name: &'static str,
-    pub(super) path: PathBuf,
-    _lock: LockFile,
+    name: &'static str,
+    path: PathBuf,
+    lock: LockFile,
 }
 
 /// What belongs together.
@@ -36,7 +41,8 @@ pub(super) struct Gathered {
     pub(super) small: Vec<(String, Zeroizing<Vec<u8>>)>,
     /// Packages, and documents that prove something: written once, and held open, so that nobody takes them away.
     pub(super) held: Vec<(String, File)>,
-    pub(super) databases: Vec<Copied>,
+    /// Copies of the databases by now without a name: whatever becomes of this process, nothing of them stays.
+    pub(super) databases: Vec<(&'static str, File)>,
     pub(super) facts: SiteFacts,
 }
 
@@ -46,15 +52,8 @@ pub(super) struct Gathered {
 ///
 /// `E-BUSY backup` when another one runs, or keys and acknowledgements change all the while; `E-STATE`, `E-IO`, `E-SPACE`.
 pub(super) fn gather(appliance: &Appliance, content: bool) -> Result<Gathered> {
-    // Whoever changes keys, secrets or pins is waited out where that takes moments. An import may hold it for hours, and changes none of
-    // these: what is read twice says whether anything did change.
-    let _lock = match appliance.lock() {
-        Ok(lock) => Some(lock),
-        Err(error) if error.class() == Class::Busy => None,
-        Err(error) => return Err(error),
-    };
-    let _identity = identity::hold(appliance.folder())?;
     let state = appliance.folder();
+    check_room_to_copy(state)?;
     for _ in 0..TRIES {
         let before = (small(state)?, acknowledged(appliance)?);
         let mut databases = vec![copy(state, DATABASE, |copy| appliance.db.copy_to(copy))?];
@@ -71,10 +70,11 @@ pub(super) fn gather(appliance: &Appliance, content: bool) -> Result<Gathered> {
         }
         let copied = Reader::open(&state.join(copy_name(DATABASE)), &Schema::SITE)?;
         let (facts, _) = copied.read(|connection| SiteFacts::read(connection, state, content))?;
+        let databases = databases.into_iter().map(|copy| Ok((copy.name, copy.open()?)));
         return Ok(Gathered {
             small: before.0,
             held,
-            databases,
+            databases: databases.collect::<Result<_>>()?,
             facts,
         });
     }
@@ -96,7 +96,33 @@ fn acknowledged(appliance: &Appliance) -> Result<Vec<Reached>> {
     })
 }
 
+/// Checks that the databases have room beside themselves.
+fn check_room_to_copy(state: &Path) -> Result<()> {
+    let mut wanted = MARGIN;
+    for name in [DATABASE, STATUS_DATABASE] {
+        for end in ["", "-wal"] {
+            let found = look(&state.join(format!("{name}{end}")), Expected::File)?;
+            wanted = wanted.saturating_add(found.map_or(0, |found| found.size()));
+        }
+    }
+    let free = space(state)?.bytes;
+    if wanted <= free {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Space,
+        "no-space",
+        format!("{} has {free} bytes left", state.display()),
+    )
+    .expected(format!(
+        "room for {wanted} bytes: the databases are copied beside themselves"
+    ))
+    .remedy("free space there, with `airlock gc` for one, and give the command again"))
+}
+
 fn small(state: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
+    // A change of keys is waited out, which takes moments.
+    let _identity = identity::hold(state)?;
     let mut files = Vec::new();
     let mut read = |name: String| -> Result<()> {
         if let Some(file) = open_plain(&state.join(&name))? {
@@ -158,42 +184,58 @@ fn copy_name(database: &str) -> String {
 
 fn copy(state: &Path, name: &'static str, make: impl FnOnce(&Path) -> Result<()>) -> Result<Copied> {
     let path = state.join(copy_name(name));
-    let lock = LockFile::new(open_or_create(&path, 0o600)?);
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => {
-            return Err(
-                Error::new(Class::Busy, "backup", "another backup of this state folder is made")
-                    .remedy("wait for it to end"),
-            );
-        }
-        Err(error) => return Err(Error::io("lock", &path, error.into())),
-    }
-    // What a stopped one left is not to be copied into.
-    lock.set_len(0).map_err(|error| Error::io("write", &path, error))?;
     let copied = Copied {
         name,
+        lock: take(&path)?,
         path,
-        _lock: lock,
     };
+    // What a stopped one left is not to be copied into, and its journal is not this one's.
+    let failed = |error| Error::io("write", &copied.path, error);
+    copied.lock.set_len(0).map_err(failed)?;
+    remove_journal(&copied.path)?;
     make(&copied.path)?;
     Ok(copied)
 }
 
+fn take(path: &Path) -> Result<LockFile> {
+    let busy = || {
+        Error::new(Class::Busy, "backup", "another backup of this state folder is made").remedy("wait for it to end")
+    };
+    for _ in 0..TRIES {
+        let lock = LockFile::new(open_or_create(path, 0o600)?);
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Err(busy()),
+            Err(error) => return Err(Error::io("lock", path, error.into())),
+        }
+        // Who had it took the name away, maybe just now.
+        let held = lock.metadata().map_err(|error| Error::io("look at", path, error))?;
+        let named = fs::symlink_metadata(path);
+        if named.is_ok_and(|named| (named.dev(), named.ino()) == (held.dev(), held.ino())) {
+            return Ok(lock);
+        }
+    }
+    Err(busy())
+}
+
+fn remove_journal(copy: &Path) -> Result<()> {
+    let mut name = copy.as_os_str().to_owned();
+    name.push("-journal");
+    match fs::remove_file(&name) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", Path::new(&name), error)),
+        _ => Ok(()),
+    }
+}
+
 impl Copied {
-    /// Opens it, and returns its bytes.
+    /// Opens it.
     ///
     /// # Errors
     ///
     /// `E-STATE planted`, `E-IO`.
-    pub(super) fn open(&self) -> Result<(File, u64)> {
+    fn open(&self) -> Result<File> {
         let gone = || Error::io("open", &self.path, std::io::ErrorKind::NotFound.into());
-        let file = open_plain(&self.path)?.ok_or_else(gone)?;
-        let size = file
-            .metadata()
-            .map_err(|error| Error::io("look at", &self.path, error))?
-            .size();
-        Ok((file, size))
+        open_plain(&self.path)?.ok_or_else(gone)
     }
 }
 

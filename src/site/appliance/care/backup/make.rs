@@ -1,14 +1,15 @@
 //! Makes a backup: what was gathered, and content where that is asked for.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use serde_json::json;
 
 use super::facts::SiteFacts;
-use super::gather::gather;
+use super::gather::{Gathered, gather};
 use crate::appliance::Appliance;
-use crate::backup::{BackupWriter, Entry, Kind};
+use crate::backup::{BackupWriter, Entry, Kind, Sealing, check_room};
 use crate::crypto::canonical;
 use crate::db::site::audit;
 use crate::domain::{Digest, Error, Result, Timestamp};
@@ -36,7 +37,7 @@ impl Appliance {
     pub fn backup(
         &self,
         path: &Path,
-        passphrase: &str,
+        sealing: Sealing<'_>,
         content: bool,
         now: Timestamp,
         progress: &mut dyn FnMut(u64, u64),
@@ -44,23 +45,31 @@ impl Appliance {
         // Which life it is of must be known.
         self.instance()?;
         let gathered = gather(self, content)?;
-        let facts = canonical::to_vec(&gathered.facts);
-        let mut writer = BackupWriter::begin(path, Kind::Site, passphrase, now, &facts)?;
         let blobs = if content { self.blobs()? } else { Vec::new() };
         let total = blobs.iter().map(|(_, size)| *size).fold(0, u64::saturating_add);
+        check_room(path, total.saturating_add(gathered.bytes()?))?;
+        let facts = canonical::to_vec(&gathered.facts);
+        let mut writer = BackupWriter::begin(path, Kind::Site, sealing, now, &facts)?;
         let (mut files, mut done, mut taken) = (0_u64, 0_u64, 0_u64);
         for (name, bytes) in &gathered.small {
             writer.add(&Entry::private(name, bytes.len() as u64), bytes.as_slice())?;
             files = files.saturating_add(1);
         }
         for (name, file) in &gathered.held {
-            let size = size_of(file, Path::new(name))?;
-            writer.add(&Entry::private(name, size), file)?;
+            let found = file
+                .metadata()
+                .map_err(|error| Error::io("look at", Path::new(name), error))?;
+            let entry = Entry {
+                mode: u64::from(found.mode()) & 0o600,
+                path: name.clone(),
+                size: found.len(),
+            };
+            writer.add(&entry, file)?;
             files = files.saturating_add(1);
         }
-        for copied in &gathered.databases {
-            let (file, size) = copied.open()?;
-            writer.add(&Entry::private(copied.name, size), file)?;
+        for (name, file) in &gathered.databases {
+            let size = size_of(file, Path::new(name))?;
+            writer.add(&Entry::private(*name, size), file)?;
             files = files.saturating_add(1);
         }
         for (digest, size) in blobs {
@@ -102,6 +111,20 @@ impl Appliance {
             Ok(())
         })?;
         Ok(blobs)
+    }
+}
+
+impl Gathered {
+    fn bytes(&self) -> Result<u64> {
+        let small = self.small.iter().map(|(_, bytes)| bytes.len() as u64);
+        let mut bytes = small.fold(0, u64::saturating_add);
+        for (name, file) in &self.held {
+            bytes = bytes.saturating_add(size_of(file, Path::new(name))?);
+        }
+        for (name, file) in &self.databases {
+            bytes = bytes.saturating_add(size_of(file, Path::new(name))?);
+        }
+        Ok(bytes)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What another state folder, or another backup, of the same site knows that a backup does not: what would be turned back silently.
 //!
-//! Marks, floors and root documents only ever go forward, so the higher ones are taken over. A backup says of roots only which they are; a
+//! Marks, floors and root documents only ever go forward, so the higher ones are taken over, and so is a higher number of approvals. A backup says of roots only which they are; a
 //! folder has them. What was ended there since (secrets of targets, credentials, removals) nobody can take over: that is said.
 
 use std::collections::BTreeMap;
@@ -58,6 +58,8 @@ pub struct Newer {
     pub floors: BTreeMap<Hash, Timestamp>,
     /// Newer roots.
     pub roots: Vec<NewerRoot>,
+    /// How many people have to approve what leaves, where that is more; taken over.
+    pub approvals: Option<u64>,
     /// Rows of the log that are not in the backup; nothing where the other's log could not be read or has no more.
     pub rows: u64,
     /// What could not be read of the others, for people.
@@ -67,7 +69,11 @@ pub struct Newer {
 impl Newer {
     /// Whether nothing is turned back.
     pub fn is_empty(&self) -> bool {
-        self.marks.is_empty() && self.floors.is_empty() && self.roots.is_empty() && self.rows == 0
+        self.marks.is_empty()
+            && self.floors.is_empty()
+            && self.roots.is_empty()
+            && self.approvals.is_none()
+            && self.rows == 0
     }
 
     /// Compares a backup with a state folder, or with another backup that opens with the same passphrase.
@@ -134,6 +140,9 @@ impl Newer {
             .remedy("name the folder or backup of this site, or leave --against out"));
         }
         self.rows = self.rows.max(other.rows.saturating_sub(facts.rows));
+        if other.approvals > facts.approvals {
+            self.approvals = self.approvals.max(Some(other.approvals));
+        }
         for fact in &other.scopes {
             self.mark(facts, fact.scope(), fact.mark());
         }

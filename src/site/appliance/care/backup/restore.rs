@@ -5,33 +5,33 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use super::facts::SiteFacts;
 use super::newer::Newer;
 use crate::appliance::folder::{
-    DATABASE, IDENTITY, INSTANCE, MARKS, NEW_DATABASE, OUTBOX, RECEIPTS, RESTORING, ROOTS, SECRETS, STATUS_MARK, clear,
-    may_restore, take_to_restore,
+    AUTHORITY_CERTIFICATE, DATABASE, IDENTITY, INSTANCE, MARKS, NEW_DATABASE, OUTBOX, RECEIPTS, RESTORING, ROOTS,
+    SECRETS, STATUS_MARK, clear, may_restore, take_to_restore,
 };
 use crate::appliance::{enrolment, instance, instance_file, marks, pins, present, reserve};
 use crate::backup::{Entry, Kind, OpenedBackup, damaged};
 use crate::db::site::instances::Reason;
-use crate::db::site::{audit, time_floor, trust};
+use crate::db::site::{appliance, audit, time_floor, trust};
 use crate::db::{Db, Schema};
-use crate::domain::{Error, InstanceId, Result, Timestamp};
-use crate::store::Store;
+use crate::domain::{Class, Error, InstanceId, Result, Timestamp};
+use crate::store::{Store, space};
 use crate::stream::{create_new, create_own_folder, sync_folder};
 
 /// Bytes that are copied at a time.
 const COPIED: usize = 64 << 10;
+/// Bytes that stay free: the reserve, the log of the database, folders.
+const MARGIN: u64 = 16 << 20;
 /// Marks in a row of the log: details are short.
 const NAMED: usize = 32;
 
 /// A backup that was read to its end, and may be put back.
-#[expect(missing_debug_implementations, reason = "it holds a passphrase")]
+#[expect(missing_debug_implementations, reason = "it holds a key")]
 pub struct Restore {
-    path: PathBuf,
-    passphrase: Zeroizing<String>,
+    opened: OpenedBackup,
     /// What it says of the site.
     pub facts: SiteFacts,
     /// When it was made.
@@ -61,21 +61,20 @@ impl Restore {
     /// Those of [`OpenedBackup`]; `E-USAGE other-site`; those of reading the others.
     pub fn read(
         path: &Path,
-        passphrase: Zeroizing<String>,
+        passphrase: &str,
         against: &[PathBuf],
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self> {
-        let mut opened = OpenedBackup::open(path, Kind::Site, &passphrase)?;
+        let mut opened = OpenedBackup::open(path, Kind::Site, passphrase)?;
         let facts = opened.facts::<SiteFacts>()?;
         let (files, bytes) = opened.check(progress)?;
         let mut newer = Newer::default();
         for other in against {
-            newer.add(&facts, other, &passphrase)?;
+            newer.add(&facts, other, passphrase)?;
         }
         Ok(Self {
-            path: path.to_owned(),
             made_at: opened.made_at(),
-            passphrase,
+            opened,
             facts,
             files,
             bytes,
@@ -88,9 +87,9 @@ impl Restore {
     /// # Errors
     ///
     /// `E-STATE already`, `part-of-state`, `not-empty` when the folder holds anything; `E-BUSY restore`; `E-INTEGRITY backup-damaged` when the
-    /// file is another one by now; `E-SPACE`, `E-IO`, `E-STATE`. The folder is empty then; where the program was killed, no command takes
+    /// file was changed meanwhile; `E-SPACE`, `E-IO`, `E-STATE`. The folder is empty then; where the program was killed, no command takes
     /// it for an appliance, and the next try begins anew.
-    pub fn put_back(&self, state: &Path, now: Timestamp, progress: &mut dyn FnMut(u64, u64)) -> Result<Restored> {
+    pub fn put_back(&mut self, state: &Path, now: Timestamp, progress: &mut dyn FnMut(u64, u64)) -> Result<Restored> {
         let (folder, _lock) = take_to_restore(state)?;
         match self.fill(&folder, now, progress) {
             Ok(instance) => Ok(Restored { instance, folder }),
@@ -101,19 +100,16 @@ impl Restore {
         }
     }
 
-    fn fill(&self, folder: &Path, now: Timestamp, progress: &mut dyn FnMut(u64, u64)) -> Result<InstanceId> {
+    fn fill(&mut self, folder: &Path, now: Timestamp, progress: &mut dyn FnMut(u64, u64)) -> Result<InstanceId> {
+        check_room(folder, self.bytes)?;
         Store::create(folder)?;
         for name in [IDENTITY, ROOTS, RECEIPTS, SECRETS, OUTBOX] {
             create_own_folder(&folder.join(name))?;
         }
-        let mut opened = OpenedBackup::open(&self.path, Kind::Site, &self.passphrase)?;
-        // Another file by now.
-        if opened.facts::<SiteFacts>()? != self.facts {
-            return Err(damaged());
-        }
+        self.opened.rewind()?;
         let mut done = 0_u64;
-        while let Some(entry) = opened.entry()? {
-            put(folder, &entry, &mut opened)?;
+        while let Some(entry) = self.opened.entry()? {
+            put(folder, &entry, &mut self.opened)?;
             done = done.saturating_add(entry.size);
             progress(done, self.bytes);
         }
@@ -149,6 +145,11 @@ impl Restore {
             for (domain, floor) in &self.newer.floors {
                 time_floor::raise(transaction, *domain, *floor)?;
             }
+            if let Some(approvals) = self.newer.approvals {
+                appliance::set_approvals(transaction, approvals)?;
+                let detail = json!({"from": self.facts.approvals, "to": approvals});
+                audit::append(transaction, now, "approvals", &detail, &[])?;
+            }
             let marks: Vec<_> = self
                 .newer
                 .marks
@@ -183,6 +184,21 @@ impl Restore {
     }
 }
 
+/// Checks that what is put back has room.
+fn check_room(folder: &Path, bytes: u64) -> Result<()> {
+    let (wanted, free) = (bytes.saturating_add(MARGIN), space(folder)?.bytes);
+    if wanted <= free {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Space,
+        "no-space",
+        format!("{} has {free} bytes left", folder.display()),
+    )
+    .expected(format!("room for {wanted} bytes"))
+    .remedy("free space there, or give another --state folder; nothing was written"))
+}
+
 fn put(folder: &Path, entry: &Entry, opened: &mut OpenedBackup) -> Result<()> {
     if !may_restore(&entry.path) {
         return Err(damaged());
@@ -197,7 +213,12 @@ fn put(folder: &Path, entry: &Entry, opened: &mut OpenedBackup) -> Result<()> {
         entry.path.as_str()
     };
     let path = folder.join(name);
-    let mode = u32::try_from(entry.mode).unwrap_or(0o600);
+    let mode = match name {
+        // What everybody may know; and content, which nobody changes.
+        AUTHORITY_CERTIFICATE => 0o644,
+        _ if name.starts_with("blobs/") => 0o444,
+        _ => u32::try_from(entry.mode).unwrap_or(0o600),
+    };
     let mut file = create_new(&path, mode)?;
     loop {
         let bytes = opened.content(COPIED)?;
