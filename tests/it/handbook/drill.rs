@@ -1,5 +1,7 @@
 //! A vendor and a site, and somebody who does what a page prints.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::page::Page;
@@ -115,7 +117,7 @@ impl Drill {
             &manifest,
             Books::default(),
             self.stage.path("agent-again"),
-            Default::default(),
+            BTreeMap::new(),
         )
         .unwrap()
     }

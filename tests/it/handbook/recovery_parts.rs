@@ -222,16 +222,16 @@ fn dates_are_confirmed_and_a_wrong_one_of_the_vendor_is_put_right_by_its_root() 
     let (ahead, expiry) = (now.plus_seconds(300 * 86_400), now.plus_seconds(30 * 86_400));
     let dated = |sequence: u64, issued_at: &str, expires: &str, more: &[&str]| {
         let text = fs::read_to_string(drill.stage.path("shop/release.yaml")).unwrap();
-        let text: String = text
-            .lines()
-            .map(|line| match line.split(':').next() {
+        let mut changed = String::new();
+        for line in text.lines() {
+            changed += &match line.split(':').next() {
                 Some("issued_at") => format!("issued_at: {issued_at}\n"),
                 Some("expires") => format!("expires: {expires}\n"),
                 Some("sequence") => format!("sequence: {sequence}\n"),
                 _ => format!("{line}\n"),
-            })
-            .collect();
-        fs::write(drill.stage.path("shop/release.yaml"), text).unwrap();
+            };
+        }
+        fs::write(drill.stage.path("shop/release.yaml"), changed).unwrap();
         let file = format!("stick/release-{sequence}.airlock");
         let words = ["bundle", "create", "-f", "shop/release.yaml", "-w", "w", "-o", &file];
         drill.stage.good(&[&words, more].concat());
