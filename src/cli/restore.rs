@@ -83,11 +83,10 @@ pub(super) fn run(args: &RestoreArgs, ui: &mut Ui) -> Result<()> {
          vendor has acknowledged is told again",
     );
     let words = |path: &PathBuf| quoted(&escape(&path.display().to_string()));
-    let against: String = args
-        .against
-        .iter()
-        .map(|path| format!(" --against {}", words(path)))
-        .collect();
+    let mut against = String::new();
+    for path in &args.against {
+        against += &format!(" --against {}", words(path));
+    }
     confirm(
         ui,
         args.yes,
