@@ -30,6 +30,7 @@
 //! | 1 | `confine` | gives up, for good, what a process never needs |
 //! | 2 | [`bundle`], [`package`], `store`, `db` | what a bundle says and carries; what a status package does; content on disk; SQL. None of them knows another |
 //! | 3 | `media` | files, folders and pipes that bundles come from and go to |
+//! | 2 | [`backup`] | a file of backup: encrypted, in records, whole or refused |
 //! | 3 | [`extract`] | a bundle unpacked into an OCI image layout |
 //! | 4 | `vendor_side` \| `appliance` | make bundles \| take them in and serve them; never one another |
 //! | 5 | `config` | the configuration file |
@@ -47,7 +48,7 @@ pub mod edge;
 #[cfg(feature = "edge")]
 use airlock_foundation::client_tls;
 pub use airlock_foundation::{
-    bundle, container, crypto, db, delta, domain, encoding, extract, inflate, media, package, panics, producer,
+    backup, bundle, container, crypto, db, delta, domain, encoding, extract, inflate, media, package, panics, producer,
     protocol, recipe, store, stream,
 };
 #[cfg(feature = "site")]

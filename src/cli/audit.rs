@@ -10,7 +10,8 @@ use super::audit_show::{self, ShowArgs};
 use super::output_place::{self, Makes};
 use super::state_folder::StateArgs;
 use super::ui::escape;
-use crate::appliance::Compared;
+use crate::appliance::{Appliance, Compared};
+use crate::db::site::audit::BROKEN;
 use crate::domain::{Clock as _, Result, SystemClock, counted};
 use crate::stream::open_named;
 
@@ -67,7 +68,13 @@ pub(super) fn run(command: &AuditCommand, ui: &mut Ui) -> Result<()> {
 
 fn verify(args: &VerifyArgs, ui: &mut Ui) -> Result<()> {
     let appliance = args.state.open(ui)?;
-    let state = appliance.verify_audit()?;
+    let state = match appliance.verify_audit() {
+        Err(error) if error.is(BROKEN) => {
+            proven(&appliance, &args.against, ui)?;
+            return Err(error);
+        }
+        verified => verified?,
+    };
     let mut human = format!(
         "audit log    {}\nlast hash    {}",
         hold(state.rows),
@@ -114,6 +121,24 @@ fn verify(args: &VerifyArgs, ui: &mut Ui) -> Result<()> {
         &json!({"rows": state.rows, "hash": state.hash, "streams": streams, "against": against}),
         human,
     )
+}
+
+/// Says of a log that does not hold how far it is what was exported.
+fn proven(appliance: &Appliance, against: &[PathBuf], ui: &mut Ui) -> Result<()> {
+    for path in against {
+        let shown = escape(&path.display().to_string());
+        match appliance.agreement(open_named(path, "open the copy")?) {
+            Ok((agree, rows)) if agree == rows => {
+                ui.warn(format_args!("{shown}: the log has its {} as they were exported", counted(rows, "row")));
+            }
+            Ok((agree, rows)) => ui.warn(format_args!(
+                "{shown}: up to row {agree} of its {rows} log and export agree, and row {} is not what was exported; what the export holds is proven",
+                agree.saturating_add(1)
+            )),
+            Err(error) => ui.warn(format_args!("{shown}: cannot be compared: {error}")),
+        }
+    }
+    Ok(())
 }
 
 /// Says that so many rows are what they were.

@@ -7,7 +7,7 @@ use super::ui::escape;
 use crate::appliance::{Appliance, ReleaseDamage};
 use crate::container::ChunkRanges;
 use crate::db::site::release::ReleaseRow;
-use crate::domain::Result;
+use crate::domain::{Class, Error, Result};
 
 /// What is not whole of the releases of an appliance.
 #[derive(Debug)]
@@ -61,7 +61,23 @@ impl DamageView {
         Ok((!damage.is_empty()).then(|| json!({"damage": damage})))
     }
 
-    /// Returns it for machines.
+    /// Ends a command that found or left a release that is not whole, so that whoever runs it unattended notices.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE damaged-content` where there is one.
+    pub(super) fn check_whole(&self) -> Result<()> {
+        match self.0.as_slice() {
+            [] => Ok(()),
+            [one] => Err(damaged_content(&format!(
+                "release {} of {} is not whole",
+                one.release.counter, one.release.scope
+            ))),
+            several => Err(damaged_content(&format!("{} releases are not whole", several.len()))),
+        }
+    }
+
+    /// Returns it all for machines.
     pub(super) fn to_json(&self) -> serde_json::Value {
         self.0.iter().map(ReleaseDamage::to_json).collect()
     }
@@ -77,6 +93,13 @@ impl DamageView {
         };
         self.0.iter().map(with_content).collect()
     }
+}
+
+/// Content of releases is missing or damaged, and what mends it was said.
+pub(super) fn damaged_content(found: &str) -> Error {
+    Error::new(Class::State, "damaged-content", found)
+        .expected("content as it was imported")
+        .remedy("import the bundles that are named for it, the oldest first: `airlock import FILE`; `airlock release list` names them once more")
 }
 
 /// Returns two lines about a release that is not whole: what, and what to do.

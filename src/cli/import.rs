@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::bundle_opening::told;
+use super::damage_view::damaged_content;
 use super::removal_plan::ReleasePlan;
 use super::scope_names::ScopeNames;
 use super::state_folder::StateArgs;
@@ -130,7 +131,17 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
         ui.say("it brings an acknowledgement of what this site sent, which an import applies where it is good");
     }
     let goes_live = !options.keep_inactive;
-    report(&imported, &scope, args.dry_run, goes_live, (plan.as_ref(), root), ui)
+    report(&imported, &scope, args.dry_run, goes_live, (plan.as_ref(), root), ui)?;
+    match &imported.result {
+        Outcome::Already(restored) if restored.lost > 0 => Err(damaged_content(&format!(
+            "{} of release {} of {}, which this bundle does not carry, {} still damaged",
+            counted(restored.lost, "blob"),
+            imported.counter,
+            imported.scope,
+            if restored.lost == 1 { "is" } else { "are" }
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn report(
@@ -285,6 +296,7 @@ fn restored_human(restored: &Restored, dry_run: bool) -> String {
     }
     let what = what.join(" and ");
     let mut text = match (what.is_empty(), dry_run, restored.receipt) {
+        (true, ..) if restored.lost > 0 => "it carries nothing of what is damaged".to_owned(),
         (true, ..) => "nothing to do".to_owned(),
         (false, true, _) => format!("would restore {what}, nothing was kept"),
         (false, false, Some(receipt)) => format!("restored {what}; receipt {receipt}"),

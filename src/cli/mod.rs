@@ -13,6 +13,12 @@ mod approve;
 mod audit;
 #[cfg(feature = "site")]
 mod audit_show;
+#[cfg(feature = "site")]
+mod backup;
+#[cfg(any(feature = "vendor", feature = "site"))]
+mod backup_check;
+#[cfg(any(feature = "vendor", feature = "site"))]
+mod backup_passphrase;
 mod bundle;
 mod bundle_bases;
 #[cfg(feature = "vendor")]
@@ -32,7 +38,7 @@ mod bundle_verifying;
 mod completion;
 #[cfg(feature = "site")]
 mod config;
-#[cfg(feature = "site")]
+#[cfg(any(feature = "vendor", feature = "site"))]
 mod confirm;
 #[cfg(feature = "site")]
 mod damage_view;
@@ -102,6 +108,8 @@ mod release;
 mod release_remove;
 #[cfg(feature = "site")]
 mod removal_plan;
+#[cfg(feature = "site")]
+mod restore;
 #[cfg(feature = "site")]
 mod scope_names;
 #[cfg(feature = "site")]
@@ -176,9 +184,13 @@ mod vendor;
 #[cfg(feature = "vendor")]
 mod vendor_ack;
 #[cfg(feature = "vendor")]
+mod vendor_backup;
+#[cfg(feature = "vendor")]
 mod vendor_ledger;
 #[cfg(feature = "vendor")]
 mod vendor_release;
+#[cfg(feature = "vendor")]
+mod vendor_restore;
 #[cfg(feature = "vendor")]
 mod vendor_trust;
 mod volume_view;
@@ -279,6 +291,10 @@ enum Command {
     #[cfg(feature = "site")]
     Recover(recover::RecoverArgs),
     #[cfg(feature = "site")]
+    Backup(backup::BackupArgs),
+    #[cfg(feature = "site")]
+    Restore(restore::RestoreArgs),
+    #[cfg(feature = "site")]
     Gc(gc::GcArgs),
     #[cfg(feature = "site")]
     Disk(disk::DiskArgs),
@@ -365,6 +381,10 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         Command::Audit(command) => audit::run(&command, ui),
         #[cfg(feature = "site")]
         Command::Recover(args) => recover::run(&args, ui),
+        #[cfg(feature = "site")]
+        Command::Backup(args) => backup::run(&args, ui),
+        #[cfg(feature = "site")]
+        Command::Restore(args) => restore::run(&args, ui),
         #[cfg(feature = "site")]
         Command::Gc(args) => gc::run(&args, ui),
         #[cfg(feature = "site")]

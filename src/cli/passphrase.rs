@@ -15,10 +15,9 @@ use crate::domain::{Class, Error, Result, shown};
 use crate::stream::{open_named, read_bounded};
 
 /// What is asked for here.
-const PASSPHRASE_WORD: &str = "a passphrase";
+pub(super) const PASSPHRASE_WORD: &str = "a passphrase";
 /// Longest passphrase, in bytes.
 const PASSPHRASE_BYTES: u64 = 4096;
-#[cfg(feature = "vendor")]
 /// How often a new passphrase is asked for that was typed differently the second time.
 const TRIES: usize = 3;
 
@@ -126,7 +125,6 @@ fn prompt(key_file: &Path, again: bool) -> Result<Zeroizing<String>> {
     )
 }
 
-#[cfg(feature = "vendor")]
 /// Asks for a new passphrase until both answers are the same.
 ///
 /// # Errors

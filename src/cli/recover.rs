@@ -84,7 +84,7 @@ pub(super) fn run(args: &RecoverArgs, ui: &mut Ui) -> Result<()> {
             appliance.replace_lost_token_key(SystemClock.now())?;
             return ui.result(
                 &json!({"token_key": "made"}),
-                "another token key is made; start the server again, connect every target once more (airlock target connect), and make every \
+                "another token key is made; start the server again, connect every target once more (airlock target connect TARGET --new-secret), and make every \
                  credential of `airlock access list` again (airlock access remove, airlock access add)",
             );
         }

@@ -96,7 +96,8 @@ pub(super) fn run(args: &ScrubArgs, ui: &mut Ui) -> Result<()> {
             members.insert(name.into(), count.into());
         }
     }
-    ui.result(&value, human)
+    ui.result(&value, human)?;
+    damage.check_whole()
 }
 
 fn describe(scrubbed: &Scrubbed) -> String {

@@ -26,7 +26,7 @@ pub(super) struct StateArgs {
 }
 
 impl StateArgs {
-    /// Opens the appliance; says so when another life of it began with that.
+    /// Opens the appliance; says so when another life of it began with that, or when it has no content.
     ///
     /// # Errors
     ///
@@ -53,6 +53,12 @@ impl StateArgs {
                 "this state folder was copied or restored, and begins another life, the instance {instance}: drafts end, and what no vendor has \
                  acknowledged is told again"
             ));
+        }
+        if appliance.opened_without_content() {
+            ui.warn(
+                "this state folder had no content (blobs/), and its folder was made anew: where it lies elsewhere, put it in its place; else bundles bring \
+                 it back, and `airlock release list` says which",
+            );
         }
         Ok(appliance)
     }

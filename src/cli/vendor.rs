@@ -10,8 +10,10 @@ use super::file_kind::Door;
 use super::passphrase::PassphraseArgs;
 use super::times::{RootTimes, in_years};
 use super::ui::{Ui, escape};
+use super::vendor_backup::{self, VendorBackupArgs};
 use super::vendor_ledger::{self, LedgerCommand};
 use super::vendor_release::{self, ReleaseFileCommand};
+use super::vendor_restore::{self, VendorRestoreArgs};
 use super::vendor_trust::{self, TrustCommand};
 use super::workspace_folder::WorkspaceArgs;
 use crate::crypto::ENROLMENT_BYTES;
@@ -63,6 +65,21 @@ pub(super) enum VendorCommand {
     /// What was signed, for whom, and what became of it at sites
     #[command(subcommand)]
     Ledger(Box<LedgerCommand>),
+    /// Make a backup of the workspace: keys, roots, ledger, packages; encrypted with a passphrase
+    ///
+    /// Other commands go on meanwhile. The file has its name once it was read back whole. Whoever has it and its passphrase is this vendor,
+    /// but for keys that have a passphrase of their own: keep the two apart.
+    #[command(
+        after_help = "Examples:\n  airlock vendor backup -w acme -o /media/safe/acme.backup\n  airlock vendor backup --check acme.backup"
+    )]
+    Backup(VendorBackupArgs),
+    /// Put a backup of a workspace back into a new or empty folder
+    ///
+    /// The backup is read to its end before anything is written, and what is put back is whole or not there. What was signed since it was made
+    /// is not in it: take the bundles in (`airlock vendor ledger learn`) before anything else is signed. Where the workspace that was in use
+    /// is still there, or a newer backup, --against says what that is.
+    #[command(after_help = "Example:\n  airlock vendor restore acme.backup acme --against acme.broken")]
+    Restore(VendorRestoreArgs),
 }
 
 #[derive(Debug, Args)]
@@ -126,6 +143,8 @@ pub(super) fn run(command: VendorCommand, ui: &mut Ui) -> Result<()> {
         VendorCommand::Release(command) => vendor_release::run(&command, ui),
         VendorCommand::Trust(command) => vendor_trust::run(*command, ui),
         VendorCommand::Ledger(command) => vendor_ledger::run(&command, ui),
+        VendorCommand::Backup(args) => vendor_backup::backup(&args, ui),
+        VendorCommand::Restore(args) => vendor_restore::restore(&args, ui),
     }
 }
 

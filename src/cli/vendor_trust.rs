@@ -11,7 +11,7 @@ use super::times::{RootTimes, SigningTimeArgs};
 use super::ui::{Ui, escape};
 use super::workspace_folder::WorkspaceArgs;
 use crate::crypto::{KeyId, PublicKey, RoleName, RootDocument, SigningKey, open_key, replace_signing_key};
-use crate::domain::{Class, Error, Name, Result, limits};
+use crate::domain::{Class, Error, Name, Result, counted, limits};
 use crate::stream::{open_named, read_bounded, write_atomically};
 use crate::vendor_side::{KeyRing, NewRoot, RootChange, Workspace, adopt, apply, propose, sign_proposal};
 
@@ -472,17 +472,23 @@ fn describe(root: &RootDocument) -> String {
 }
 
 fn only_key(root: &RootDocument, role: RoleName) -> Result<KeyId> {
-    let mut ids = root.roles.get(role).iter().flat_map(|rule| &rule.keys);
-    match (ids.next(), ids.next()) {
-        (Some(id), None) => Ok(*id),
-        _ => Err(Error::new(
-            Class::Usage,
-            "which-key",
-            format!("the role {} has several keys", role.as_str()),
-        )
-        .expected("the id of the key to replace")
-        .remedy("look at the key ids with `airlock vendor trust show`")),
+    let ids: Vec<&KeyId> = root.roles.get(role).iter().flat_map(|rule| &rule.keys).collect();
+    if let [id] = ids.as_slice() {
+        return Ok(**id);
     }
+    let named: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    Err(Error::new(
+        Class::Usage,
+        "which-key",
+        format!(
+            "the role {} has {}: {}",
+            role.as_str(),
+            counted(ids.len() as u64, "key"),
+            named.join(", ")
+        ),
+    )
+    .expected("the id of the key to replace, behind the role")
+    .remedy("look at the key ids and their files with `airlock vendor trust show`, and name one behind the role"))
 }
 
 fn read_proposal(path: &Path) -> Result<Vec<u8>> {

@@ -2,6 +2,7 @@
 //!
 //! Which module may use which is a table of the program's page.
 
+pub mod backup;
 pub mod bundle;
 #[cfg(feature = "client-tls")]
 pub mod client_tls;

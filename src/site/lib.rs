@@ -7,5 +7,5 @@ pub mod http;
 
 // Modules below are named as those here are.
 use airlock_foundation::{
-    bundle, container, crypto, db, domain, encoding, media, package, panics, protocol, store, stream,
+    backup, bundle, container, crypto, db, domain, encoding, media, package, panics, protocol, store, stream,
 };

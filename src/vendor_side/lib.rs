@@ -16,6 +16,7 @@
 //! a byte of it replaces the old state.
 
 mod answer;
+mod backup_workspace;
 mod build;
 mod chart;
 pub mod collect;
@@ -47,12 +48,14 @@ mod signing_time;
 mod standing;
 mod suggest;
 mod trust;
+mod unknown_number;
 mod values;
 mod warning;
 mod workspace;
 mod yaml;
 
 pub use answer::AckKeys;
+pub use backup_workspace::{BackedUpWorkspace, NumberFact, WorkspaceFacts, WorkspaceRestore};
 pub use build::{Built, build, release_keys};
 pub use encode::{BaseReport, BlobReport, EncodeOptions, EncodeReport, Encodings, Outcome, Reason};
 pub use enrol::{Enrolled, Replaced, enrol, find_site, replace, site, withdraw};
@@ -74,5 +77,7 @@ pub use warning::Warning;
 pub use workspace::{Init, Workspace};
 
 // Modules below are named as those here are.
-use airlock_foundation::{bundle, client_tls, container, crypto, db, delta, domain, encoding, inflate, media, package};
-use airlock_foundation::{panics, producer, protocol, recipe, store, stream};
+use airlock_foundation::{
+    backup, bundle, client_tls, container, crypto, db, delta, domain, encoding, inflate, media, package, panics,
+};
+use airlock_foundation::{producer, protocol, recipe, store, stream};

@@ -8,7 +8,7 @@ use crate::domain::{Class, Counter, Error, Name, Result, Scope, limits};
 /// Where a product has no release yet.
 const FIRST_CHANNEL: &str = "stable";
 
-/// Returns the first number of a product and channel that is free behind everything that was signed.
+/// Returns the first number of a product and channel that is free behind everything that was signed, as far as this workspace knows.
 ///
 /// # Errors
 ///
@@ -19,11 +19,19 @@ pub fn next_number(workspace: &Workspace, product: &Name, channel: &Name) -> Res
         product: product.clone(),
         channel: channel.clone(),
     };
-    let newest = workspace
-        .ledger()?
-        .read(|connection| ledger::newest_release(connection, &scope))?;
+    let (newest, used) = workspace.ledger()?.read(|connection| {
+        let newest = ledger::newest_release(connection, &scope)?;
+        Ok((newest, ledger::restored_number(connection, &scope)?))
+    })?;
     let epoch = workspace.chain().newest().epoch(product, channel);
-    Ok(next_free(newest.as_ref(), epoch))
+    let next = next_free(newest.as_ref(), epoch);
+    Ok(match used.filter(|used| next <= *used) {
+        Some(used) => Counter {
+            sequence: used.sequence.saturating_add(1),
+            ..used
+        },
+        None => next,
+    })
 }
 
 /// Returns what a release is of where nobody says it: the only product of the workspace, and the only channel in which that was released.
@@ -100,7 +108,7 @@ fn looks_like_a_date(sequence: u64) -> bool {
 }
 
 /// Returns the first number that is free behind the newest one.
-pub(super) fn next_free(newest: Option<&ledger::SignedRelease>, epoch: u64) -> Counter {
+fn next_free(newest: Option<&ledger::SignedRelease>, epoch: u64) -> Counter {
     match newest {
         Some(newest) if newest.counter.epoch >= epoch => Counter {
             sequence: newest.counter.sequence.saturating_add(1),

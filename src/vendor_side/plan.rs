@@ -13,7 +13,7 @@ use super::fleet::{
 use super::ledger::base::{BASE_MAX_AGE, Base, Question};
 use super::name_sizes::name_sizes;
 use super::named_bases::NamedBase;
-use super::number::{dated, lower_number, next_free, next_number};
+use super::number::{dated, lower_number, next_number};
 use super::pack::PackEvent;
 use super::release::{Overrides, resolve};
 use super::release_file::ReleaseFile;
@@ -21,9 +21,9 @@ use super::release_folder::ReleaseFolder;
 use super::repositories::expanded;
 use super::secret::{AskSecret, Sealed, check_audience, check_variables, seal};
 use super::signing_time::SigningTime;
-use super::standing;
 use super::warning::Warning;
 use super::workspace::Workspace;
+use super::{standing, unknown_number};
 use crate::bundle::Feature;
 use crate::bundle::desired::DesiredState;
 use crate::bundle::{BundleContent, BundleLayout, Packing, ReleaseStatement, TagLine};
@@ -205,6 +205,10 @@ pub(super) fn lay_out(
         }
         events(BuildEvent::Warning(Warning::plain(said.found().to_owned())));
     }
+    if known.is_none() {
+        let is_meant = build.overrides.sequence.is_some() && !build.overrides.next;
+        ledger.read(|connection| unknown_number::check(connection, &scope, counter, is_meant))?;
+    }
     let base = newest.as_ref().map_or(0, |newest| newest.counter.sequence);
     if let Some(warning) = dated(counter.sequence, base).filter(|_| known.is_none()) {
         events(BuildEvent::Warning(Warning::plain(warning)));
@@ -343,7 +347,7 @@ pub(super) fn lay_out(
         sizes: name_sizes(&content),
         far_bytes,
         kept_bytes,
-        next_free: next_free(newest.as_ref(), release.epoch),
+        next_free: next_number(workspace, &release.product, &release.channel)?,
         signed,
         base,
         names: content.tags.clone(),

@@ -12,9 +12,9 @@ use crate::db::{Db, Schema};
 use crate::domain::{Class, Error, Name, Result, Timestamp, Version, limits};
 use crate::stream::{create_folder, open_beside, read_bounded, sync_folder, write_atomically};
 
-const KEYS: &str = "keys";
-const CHAIN: &str = "root.json";
-const LEDGER: &str = "ledger.db";
+pub(super) const KEYS: &str = "keys";
+pub(super) const CHAIN: &str = "root.json";
+pub(super) const LEDGER: &str = "ledger.db";
 /// The version of airlock that reads root documents as they are made here.
 const ROOT_READER: Version = Version::new(0, 1, 0);
 
@@ -196,7 +196,7 @@ pub(super) fn listed(key: crate::crypto::PublicKey) -> Key {
 }
 
 /// Returns the absolute path of a folder that is new or empty.
-fn free_folder(folder: &Path) -> Result<PathBuf> {
+pub(super) fn free_folder(folder: &Path) -> Result<PathBuf> {
     match fs::read_dir(folder) {
         Ok(mut entries) => {
             if entries.next().is_some() {

@@ -15,6 +15,7 @@ mod export_approval;
 mod features;
 mod key;
 mod key_file;
+mod passphrase_key;
 mod receipt;
 mod root;
 mod running_hash;
@@ -36,6 +37,7 @@ pub use key_file::{
     AskPassphrase, KeyFile, LOST_PASSPHRASE, NAME_KEY, PASSPHRASE, only_its_owner_reads, open_key, replace_signing_key,
     write_secret_file, write_signing_key,
 };
+pub use passphrase_key::{PassphraseCost, PassphraseKey, RECORD_TAG_BYTES, RecordKey, SALT_BYTES};
 pub use receipt::{Receipt, ReceiptResult};
 pub use root::{EpochRule, Key, Role, RoleName, Roles, RootDocument, Rule, Scheme, Signers};
 pub use running_hash::{HASH_BLOCK, RunningHash};

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql, Transaction, TransactionBehavior};
 use rustix::fs::{CWD, RenameFlags};
 
 use super::header::side_file;
@@ -226,6 +227,16 @@ impl Db {
         })
     }
 
+    /// Copies the database as it stands at one moment into an empty file, while others read and write it; blocks nobody. What is copied is
+    /// not durable, and has no log of its own.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+    pub fn copy_to(&self, copy: &Path) -> Result<()> {
+        copy_into(&self.reader()?, copy).map_err(|error| self.schema.advise(error))
+    }
+
     fn reader(&self) -> Result<Connection> {
         connect(
             &self.path,
@@ -302,6 +313,7 @@ impl fmt::Debug for Interrupt {
 /// A database that another process writes, for reading only.
 #[derive(Debug)]
 pub struct Reader {
+    path: PathBuf,
     connection: Connection,
     schema: Schema,
 }
@@ -340,9 +352,27 @@ impl Reader {
             .and_then(|connection| schema.check(&connection).map(|()| connection))
             .map_err(|error| schema.advise(error))?;
         Ok(Self {
+            path: path.to_owned(),
             connection,
             schema: *schema,
         })
+    }
+
+    /// Copies the database as [`Db::copy_to`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::copy_to`].
+    pub fn copy_to(&self, copy: &Path) -> Result<()> {
+        let connection = connect(
+            &self.path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY,
+            READER_CACHE_KIB,
+            self.schema.patience,
+        );
+        connection
+            .and_then(|connection| copy_into(&connection, copy))
+            .map_err(|error| self.schema.advise(error))
     }
 
     /// Runs a closure that reads; everything it reads belongs to one moment.
@@ -426,6 +456,30 @@ fn check_structure(connection: &Connection, schema: &Schema) -> Result<()> {
         Err(error) => error,
     };
     Err(schema.advise(error))
+}
+
+/// A name in a statement: not every file's is UTF-8.
+struct FileName<'a>(&'a [u8]);
+
+impl ToSql for FileName<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.0)))
+    }
+}
+
+/// Copies what a connection reads, which is used for nothing else, in one transaction. The copy keeps page size, kind, version and row ids.
+fn copy_into(connection: &Connection, copy: &Path) -> Result<()> {
+    let folder = copy.parent().unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().map_err(|e| Error::io("look at", folder, e))?;
+    let copy = folder.join(copy.file_name().unwrap_or_default());
+    let name = FileName(copy.as_os_str().as_encoded_bytes());
+    connection
+        .set_limit(Limit::SQLITE_LIMIT_ATTACHED, 1)
+        .sql("set up the database")?;
+    connection
+        .execute("VACUUM INTO ?", [name])
+        .sql("copy the database")
+        .map(|_| ())
 }
 
 /// Runs a closure that reads, in a transaction.

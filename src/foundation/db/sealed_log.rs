@@ -10,7 +10,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::SqlResult as _;
 use crate::crypto::canonical;
-use crate::domain::{Class, Error, Hash, Result, Timestamp};
+use crate::domain::{Class, Code, Error, Hash, Result, Timestamp};
+
+/// A row is missing, moved or changed.
+pub const BROKEN: Code = Code::new("audit-broken");
 
 const LABEL: &[u8] = b"airlock-audit-row-v1\n";
 
@@ -181,7 +184,7 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 }
 
 fn broken(number: u64, how: &str) -> Error {
-    Error::new(Class::State, "audit-broken", format!("audit row {number} {how}"))
+    Error::new(Class::State, BROKEN, format!("audit row {number} {how}"))
         .expected("a log in which every row is sealed by the next")
         .remedy("end airlock serve, keep a copy of the state folder as evidence, then put a whole copy of it from before in its place")
 }

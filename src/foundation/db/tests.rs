@@ -560,3 +560,31 @@ fn hidden_tags_are_passed_over_page_by_page() {
     }
     assert_eq!((pages, listed), (3, vec!["t99999".parse::<Tag>().unwrap()]));
 }
+
+/// A copy has what was committed, row ids and kind as they were, while the writer is in the middle of more.
+#[test]
+fn a_database_is_copied_while_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = fresh(folder.path());
+    publish(
+        &db,
+        "web",
+        1,
+        10,
+        true,
+        &[1, 2],
+        tagged("docker.io/library/web", "1", 1),
+    )
+    .unwrap();
+    let copy = folder.path().join("copy \u{e4}'\"");
+    db.write(|tx| {
+        tx.execute_batch("DELETE FROM release_blob").sql("change")?;
+        db.copy_to(&copy)
+    })
+    .unwrap();
+    let (before, of_copy) = (db.read(release::list).unwrap(), Db::open(&copy, &Schema::SITE).unwrap());
+    assert_eq!(of_copy.read(release::list).unwrap(), before);
+    let blobs = |db: &Db| db.read(|c| release::blobs(c, before[0].id)).unwrap().len();
+    assert_eq!((blobs(&of_copy), blobs(&db)), (2, 0));
+    of_copy.quick_check().unwrap();
+}

@@ -59,7 +59,7 @@ impl WorkFolder {
             .remedy("wait until it has ended, or give another name with -o"),
             errno => Error::io("lock", &path.join(LOCK), errno.into()),
         })?;
-        Store::complete(path, false)?;
+        Store::complete(path)?;
         put_back(path)?;
         let store = Store::open(path, |_| ())?;
         let staging = Staging::open(&store, head)?;

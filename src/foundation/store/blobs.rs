@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{FileType, Mode, OFlags};
-use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
 use super::checked::{Checked, CheckedFiles, FileIdentity};
@@ -84,18 +83,15 @@ impl Store {
         Ok(())
     }
 
-    /// Makes folders of a store anew that may be empty, which many a tool that copies leaves out. Where content was imported, the folder of
-    /// the blobs is not among them.
+    /// Makes folders of a store anew that are not there: many a tool that copies leaves empty ones out, and content need not be in a copy, for
+    /// bundles bring it back. Says whether the folder of the blobs was among them.
     ///
     /// # Errors
     ///
     /// `E-STATE planted`; `E-IO` and `E-SPACE`.
-    pub fn complete(state: &Path, holds_content: bool) -> Result<()> {
+    pub fn complete(state: &Path) -> Result<bool> {
         let blobs = state.join(BLOBS);
-        if holds_content && look(&blobs, Expected::Folder)?.is_none() {
-            // Whoever opens the store says so.
-            return Ok(());
-        }
+        let is_without = look(&blobs, Expected::Folder)?.is_none();
         let mut made = false;
         for folder in folders(state) {
             if look(&folder, Expected::Folder)?.is_none() {
@@ -107,7 +103,7 @@ impl Store {
             sync_folder(&blobs)?;
             sync_folder(state)?;
         }
-        Ok(())
+        Ok(is_without)
     }
 
     /// Opens the store of a state folder. `witness` is told of every blob that is found damaged or missing, whoever
@@ -115,7 +111,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// `E-STATE no-store` when it is not there; `E-IO` and `E-SPACE`.
+    /// `E-IO`, also when it is not there.
     pub fn open(state: &Path, witness: impl Fn(&Damage) + Send + Sync + 'static) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match rustix::fs::open(state.join(BLOBS), flags, Mode::empty()) {
@@ -125,13 +121,6 @@ impl Store {
                 checked: CheckedFiles::default(),
                 witness: Box::new(witness),
             }))),
-            Err(errno @ (Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => Err(Error::new(
-                Class::State,
-                "no-store",
-                format!("{} holds no blob store", state.display()),
-            )
-            .remedy("end airlock serve, then put a whole copy of the state folder in its place, or point --state at the right one")
-            .with_source(io::Error::from(errno))),
             Err(errno) => Err(Error::io("open", &state.join(BLOBS), errno.into())),
         }
     }

@@ -26,7 +26,6 @@ mod names;
 mod pieces;
 mod reader;
 mod scrub;
-mod space;
 mod staging;
 
 pub use blobs::{Damage, FOLDERS, Store};
@@ -34,5 +33,6 @@ pub use condition::Condition;
 pub use left_over::LeftOver;
 pub use names::folder_bytes;
 pub use reader::BlobReader;
-pub use space::{Space, capacity, space};
 pub use staging::{Earlier, Shelf, Staging, make_way};
+
+pub use crate::stream::{Space, capacity, space};

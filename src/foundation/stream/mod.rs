@@ -1,5 +1,5 @@
 //! Byte plumbing over `std::io`: bounded reads, an ordered parallel map, files that are looked at before they are opened, files that
-//! appear complete or not at all, under names that lead nowhere else, and files that processes take turns with.
+//! appear complete or not at all, under names that lead nowhere else, files that processes take turns with, and the room that is left.
 
 mod atomic;
 mod bounded;
@@ -9,6 +9,7 @@ mod named;
 mod ordered;
 mod plain;
 mod pool;
+mod space;
 mod unnamed;
 
 pub use atomic::{create_folder, create_own_folder, look_to_write, sync_folder, write_atomically, write_atomically_of};
@@ -21,4 +22,5 @@ pub use plain::{
     Expected, OTHER_USER, PLANTED, create_new, look, look_at_own, open_beside, open_or_create, open_plain,
 };
 pub use pool::{BufferPool, PAGE, PooledBuffer};
+pub use space::{Space, capacity, space};
 pub use unnamed::unnamed_file;

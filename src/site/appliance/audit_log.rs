@@ -150,18 +150,7 @@ impl Appliance {
         if !line(reader)?.is_empty() {
             return Err(no_copy("something follows the checkpoint"));
         }
-        if (checkpoint.number, checkpoint.hash) != (number, hash) {
-            return Err(Error::new(
-                Class::Integrity,
-                "audit-copy",
-                format!(
-                    "the rows of the copy are not the {} that were signed",
-                    checkpoint.number
-                ),
-            )
-            .expected(format!("the hash {} after the last one", checkpoint.hash))
-            .remedy("take another copy: this one was changed after it was exported"));
-        }
+        check_copy(&checkpoint, number, hash)?;
         if checkpoint.site != *self.site() {
             return Err(other_site(&checkpoint.site));
         }
@@ -169,6 +158,40 @@ impl Appliance {
             Some((number, is_missing)) => Err(differs_at("audit row", number, is_missing)),
             None => Ok(Compared::Export { rows: number }),
         }
+    }
+
+    /// Says how many rows of a log that does not hold are, row for row, those of an export of it: they are what was written, for the export is
+    /// signed. Returns that number and how many rows the export has.
+    ///
+    /// # Errors
+    ///
+    /// `E-FORMAT` for what is no export; `E-SIGNATURE`, `E-INTEGRITY` and `E-LIMIT` for one that holds something else than was signed; `E-AUDIENCE
+    /// site`; `E-IO`.
+    pub fn agreement(&self, file: File) -> Result<(u64, u64)> {
+        let mut reader = BufReader::new(file);
+        let keys = self.own_keys()?;
+        let (mut number, mut agree, mut hash) = (0_u64, 0_u64, Hash([0; 32]));
+        let mut row = line(&mut reader)?;
+        while row.starts_with(ROW) {
+            let before = number;
+            number = number.saturating_add(1);
+            hash = audit::seal(hash, &row);
+            if agree == before {
+                // What cannot be read is not what was written.
+                let kept = self.db.read(|connection| audit::list(connection, before, 1)).ok();
+                let kept = kept.and_then(|rows| rows.into_iter().next());
+                if kept.is_some_and(|kept| kept.line().as_bytes() == row) {
+                    agree = number;
+                }
+            }
+            row = line(&mut reader)?;
+        }
+        let checkpoint = Checkpoint::parse(&row, &keys)?;
+        check_copy(&checkpoint, number, hash)?;
+        if checkpoint.site != *self.site() {
+            return Err(other_site(&checkpoint.site));
+        }
+        Ok((agree, number))
     }
 
     fn compare_acknowledgement(&self, file: &[u8]) -> Result<Compared> {
@@ -254,6 +277,23 @@ pub(super) fn seals(connection: &Connection) -> Result<AuditState> {
     });
     let streams = streams.collect::<Result<_>>()?;
     Ok(AuditState { rows, hash, streams })
+}
+
+/// Checks that the rows of an export are those that were signed.
+fn check_copy(checkpoint: &Checkpoint, number: u64, hash: Hash) -> Result<()> {
+    if (checkpoint.number, checkpoint.hash) == (number, hash) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Class::Integrity,
+        "audit-copy",
+        format!(
+            "the rows of the copy are not the {} that were signed",
+            checkpoint.number
+        ),
+    )
+    .expected(format!("the hash {} after the last one", checkpoint.hash))
+    .remedy("take another copy: this one was changed after it was exported"))
 }
 
 /// Returns the next line without its end; nothing after the last one.

@@ -19,7 +19,10 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::{Class, Code, Error, Result};
 use crate::store::Store;
-use crate::stream::{Expected, OTHER_USER, create_own_folder, look, look_at_own, look_to_write, sync_folder};
+use crate::stream::{
+    Expected, LockFile, OTHER_USER, create_new, create_own_folder, look, look_at_own, look_to_write, open_or_create,
+    sync_folder,
+};
 
 /// The security database while it is made: under its name stands a whole one, or none.
 pub(super) const NEW_DATABASE: &str = "airlock.db.new";
@@ -41,6 +44,8 @@ pub(super) const LOCK: &str = "lock";
 pub(super) const EXPORT_LOCK: &str = "export.lock";
 /// Where agents find the server that holds its lock.
 pub(super) const SERVED: &str = "served";
+/// File whose lock means that a backup is being put back here: without a database beside it, it was not ended.
+pub(super) const RESTORING: &str = "restoring";
 /// Folder of the keys.
 pub(super) const IDENTITY: &str = "identity";
 /// The key that signs receipts and status packages.
@@ -69,11 +74,13 @@ pub(super) const RECEIPTS: &str = "receipts";
 pub(super) const SECRETS: &str = "secrets";
 /// What may leave.
 pub(super) const OUTBOX: &str = "outbox";
+/// Documents that prove something, in the store.
+pub(super) const EVIDENCE_FOLDER: &str = "evidence";
 
 /// Parts of a state folder, beside the store's.
 const FOLDERS: [&str; 5] = [IDENTITY, ROOTS, RECEIPTS, SECRETS, OUTBOX];
 /// Files with fixed names.
-const FILES: [&str; 32] = [
+const FILES: [&str; 33] = [
     DATABASE,
     "airlock.db-wal",
     "airlock.db-shm",
@@ -97,6 +104,7 @@ const FILES: [&str; 32] = [
     LOCK,
     EXPORT_LOCK,
     SERVED,
+    RESTORING,
     STATUS_KEY,
     RECIPIENT_KEY,
     NEXT_STATUS_KEY,
@@ -313,4 +321,75 @@ fn missing(folder: &Path) -> Error {
         format!("there is no {}", folder.join(DATABASE).display()),
     )
     .expected("an appliance's state folder")
+}
+
+/// Takes a folder as [`take_empty`] does, for a backup to be put back: what an earlier try left that was stopped is taken away. Returns its
+/// resolved path, and the file that says so for as long as it is there.
+///
+/// # Errors
+///
+/// As [`take_empty`]; `E-BUSY restore` while another one works there.
+pub(super) fn take_to_restore(folder: &Path) -> Result<(PathBuf, LockFile)> {
+    if let Some(resolved) = resolve(folder)? {
+        let held = names(&resolved)?;
+        let has = |name: &str| held.iter().any(|held| held == name);
+        if has(RESTORING) && !has(DATABASE) {
+            let _stopped = lock_restoring(&resolved)?;
+            clear(&resolved)?;
+        }
+    }
+    let resolved = take_empty(folder)?;
+    let path = resolved.join(RESTORING);
+    create_new(&path, 0o600)?;
+    let lock = lock_restoring(&resolved)?;
+    sync_folder(&resolved)?;
+    Ok((resolved, lock))
+}
+
+fn lock_restoring(folder: &Path) -> Result<LockFile> {
+    let path = folder.join(RESTORING);
+    let file = LockFile::new(open_or_create(&path, 0o600)?);
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::new(
+            Class::Busy,
+            "restore",
+            format!("another command puts a backup back into {}", folder.display()),
+        )
+        .remedy("wait for it to end")),
+        Err(error) => Err(Error::io("lock", &path, error.into())),
+    }
+}
+
+/// Takes away everything in a folder that only [`take_to_restore`] let somebody write into; what says so goes last.
+pub(super) fn clear(folder: &Path) -> Result<()> {
+    let others = names(folder)?.into_iter().filter(|name| name != RESTORING);
+    for name in others.chain([RESTORING.to_owned()]) {
+        let path = folder.join(name);
+        let found = fs::symlink_metadata(&path).map_err(|e| Error::io("look at", &path, e))?;
+        let removed = if found.is_dir() {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
+        removed.map_err(|e| Error::io("remove", &path, e))?;
+    }
+    sync_folder(folder)
+}
+
+/// Whether a backup may put a file under a name: those of an appliance, each part a plain word.
+pub(super) fn may_restore(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts.as_slice() {
+        [name] => [DATABASE, STATUS_DATABASE, STATUS_MARK, MARKS].contains(name),
+        [folder, name] => {
+            let known = FOLDERS.iter().chain([&EVIDENCE_FOLDER]);
+            known.into_iter().any(|known| known == folder) && !name.starts_with('.')
+        }
+        ["blobs", "sha256", byte, name] => {
+            let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            byte.len() == 2 && name.len() == 64 && is_hex(name) && name.starts_with(byte)
+        }
+        _ => false,
+    }
 }

@@ -18,7 +18,7 @@ use crate::domain::{Error, Hash, Result, Uuid};
 use crate::stream::{Expected, look, sync_folder};
 
 /// What to do where it is lost.
-const TOKEN_KEY_LOST: &str = "end airlock serve, then put a whole copy of the state folder in its place; or make another key with `airlock recover --as token-key-lost`, start the server again, run `airlock target connect TARGET` for every target once more, and for every credential of `airlock access list` run `airlock access remove NAME` and `airlock access add NAME --read PATTERN`: until then its agents, and people with such credentials, are refused";
+const TOKEN_KEY_LOST: &str = "end airlock serve, then put a whole copy of the state folder in its place; or make another key with `airlock recover --as token-key-lost`, start the server again, run `airlock target connect TARGET --new-secret` for every target once more, and for every credential of `airlock access list` run `airlock access remove NAME` and `airlock access add NAME --read PATTERN`: until then its agents, and people with such credentials, are refused";
 
 /// The keys of an appliance.
 pub(super) struct Keys {

@@ -51,6 +51,35 @@ pub(super) fn create(state: &Path) -> Result<()> {
     write(state, &Marks::default())
 }
 
+/// Returns every mark of the file.
+///
+/// # Errors
+///
+/// As [`highest`].
+pub(super) fn all(state: &Path) -> Result<Vec<(Scope, Mark)>> {
+    let entries = read(state)?.marks.into_iter();
+    Ok(entries
+        .map(|entry| {
+            let scope = Scope {
+                domain: entry.domain,
+                product: entry.product,
+                channel: entry.channel,
+            };
+            let counter = Counter {
+                epoch: entry.epoch,
+                sequence: entry.sequence,
+            };
+            (
+                scope,
+                Mark {
+                    counter,
+                    head: entry.head,
+                },
+            )
+        })
+        .collect())
+}
+
 /// Returns the higher of the database's mark and the file's.
 ///
 /// # Errors

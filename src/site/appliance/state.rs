@@ -42,6 +42,7 @@ pub struct Appliance {
     keys: Mutex<Option<Arc<Keys>>>,
     /// The life that began when this was opened.
     begun: Option<InstanceId>,
+    lost_content: bool,
 }
 
 /// Held while an import runs; the system takes it back when the process ends, however it ends.
@@ -61,8 +62,7 @@ impl Appliance {
         folder::complete(&folder)?;
         let db = Arc::new(open_database(&folder)?);
         // Where nothing was imported yet its folders are empty too.
-        let holds_content = !db.read(release::list)?.is_empty();
-        Store::complete(&folder, holds_content)?;
+        let lost_content = Store::complete(&folder)? && !db.read(release::list)?.is_empty();
         let place = Arc::new(Place::of(&folder)?);
         let store = {
             let (db, clock) = (db.clone(), clock.clone());
@@ -87,6 +87,7 @@ impl Appliance {
             identity: row,
             keys: Mutex::default(),
             begun,
+            lost_content,
         })
     }
 
@@ -110,6 +111,11 @@ impl Appliance {
     /// Returns the life that began when this was opened, since the state folder was copied or restored: a person is to be told.
     pub fn begun_as_a_copy(&self) -> Option<&InstanceId> {
         self.begun.as_ref()
+    }
+
+    /// Whether the folder of content was not there when this was opened, and was made anew: a person is to be told.
+    pub fn opened_without_content(&self) -> bool {
+        self.lost_content
     }
 
     /// Returns the state folder.

@@ -2,6 +2,11 @@
 //! who uses the disk, and the log as people read it.
 
 mod audit;
+mod backup;
+mod backup_beside;
+mod backup_stops;
+#[cfg(feature = "vendor")]
+mod backup_vendor;
 mod config;
 mod disk;
 mod doctor;

@@ -38,7 +38,11 @@ fn damage_is_set_aside_told_and_mended_by_the_bundle_that_is_named() {
     let (flipped, gone) = (world.releases[1].layers[1], world.releases[0].layers[1]);
     flip(&world, &flipped);
     std::fs::remove_file(place(&world, &gone)).unwrap();
-    let found = world.good(&["scrub", "--rate", "0"]);
+    let ended = world.run(&["scrub", "--rate", "0"]);
+    // Whoever runs it unattended notices.
+    ended.assert_refused("E-STATE", "damaged-content", "");
+    assert!(ended.remedy().contains("the oldest first"), "{}", ended.remedy());
+    let found = ended.result;
     assert_eq!(
         (found["damaged"].as_u64(), found["missing"].as_u64()),
         (Some(1), Some(1)),

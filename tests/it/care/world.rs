@@ -55,6 +55,11 @@ impl World {
         self.appliance.path()
     }
 
+    /// Opened here, beside commands.
+    pub(super) fn appliance(&self) -> airlock::domain::Result<airlock::appliance::Appliance> {
+        airlock::appliance::Appliance::open(&self.state(), std::sync::Arc::new(airlock::domain::SystemClock))
+    }
+
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

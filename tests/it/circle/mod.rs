@@ -1,6 +1,6 @@
 //! The whole circle by the command line: bundle, import, agents, package, ledger, a smaller bundle with an acknowledgement, and again.
 
 mod mistaken;
-mod stage;
+pub(crate) mod stage;
 mod summary;
 mod whole;

@@ -15,15 +15,15 @@ use crate::agent::looping::Agent;
 use crate::support::appliance::{AIRLOCK, Serving, scratch};
 
 /// How often each status was reported: revision, state, text.
-pub(super) type Tally = BTreeMap<(String, String, String), u64>;
+pub(crate) type Tally = BTreeMap<(String, String, String), u64>;
 
-pub(super) struct Stage {
+pub(crate) struct Stage {
     folder: TempDir,
 }
 
 impl Stage {
     /// A vendor of the product `shop`, and a site that it has enrolled as `plant`. The site shows everything.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let stage = Self { folder: scratch() };
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
         for name in ["hello", "shop"] {
@@ -57,13 +57,13 @@ impl Stage {
         stage
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// The only file of a folder whose name begins so, as a path from the stage.
     #[track_caller]
-    pub(super) fn only(&self, folder: &str, start: &str) -> String {
+    pub(crate) fn only(&self, folder: &str, start: &str) -> String {
         let found: Vec<String> = self
             .list(folder)
             .into_iter()
@@ -75,7 +75,7 @@ impl Stage {
         format!("{folder}/{name}")
     }
 
-    pub(super) fn list(&self, folder: &str) -> Vec<String> {
+    pub(crate) fn list(&self, folder: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(folder)).unwrap();
         let mut names: Vec<String> = entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -84,7 +84,7 @@ impl Stage {
         names
     }
 
-    pub(super) fn run(&self, format: &str, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, format: &str, arguments: &[&str]) -> Output {
         Command::new(AIRLOCK)
             .args(["--format", format])
             .args(arguments)
@@ -97,7 +97,7 @@ impl Stage {
 
     /// Runs a command that must succeed and returns its result.
     #[track_caller]
-    pub(super) fn good(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn good(&self, arguments: &[&str]) -> Value {
         let output = self.run("json", arguments);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{arguments:?}\n{text}");
@@ -106,7 +106,7 @@ impl Stage {
 
     /// Runs a command that must be refused: class, code, and the remedy.
     #[track_caller]
-    pub(super) fn refused(&self, arguments: &[&str]) -> (String, String, String) {
+    pub(crate) fn refused(&self, arguments: &[&str]) -> (String, String, String) {
         let output = self.run("json", arguments);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         let event: Value = text
@@ -120,7 +120,7 @@ impl Stage {
 
     /// Runs a command and returns what a person reads.
     #[track_caller]
-    pub(super) fn human(&self, arguments: &[&str]) -> String {
+    pub(crate) fn human(&self, arguments: &[&str]) -> String {
         let output = self.run("human", arguments);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{arguments:?}\n{text}");
@@ -128,7 +128,7 @@ impl Stage {
     }
 
     /// Makes release `sequence` for the site, whose application is of that version.
-    pub(super) fn bundle(&self, sequence: u64) -> (PathBuf, Value) {
+    pub(crate) fn bundle(&self, sequence: u64) -> (PathBuf, Value) {
         let text =
             fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop/release.yaml")).unwrap();
         let text = text
@@ -158,16 +158,16 @@ impl Stage {
         (self.path(&file), made)
     }
 
-    pub(super) fn import(&self, bundle: &Path) -> Value {
+    pub(crate) fn import(&self, bundle: &Path) -> Value {
         self.good(&["import", bundle.to_str().unwrap(), "--state", "state"])
     }
 
-    pub(super) fn serve(&self) -> Serving {
+    pub(crate) fn serve(&self) -> Serving {
         Serving::start(&self.path("state"))
     }
 
     /// Takes the target's agent into use, as its install command does.
-    pub(super) fn agent(&self, serving: &Serving) -> Agent<Books> {
+    pub(crate) fn agent(&self, serving: &Serving) -> Agent<Books> {
         let address = serving.address.to_string();
         fs::write(
             self.path("connect.toml"),
@@ -188,7 +188,7 @@ impl Stage {
     }
 
     /// Exports the next package onto the stick and returns its file.
-    pub(super) fn export(&self) -> String {
+    pub(crate) fn export(&self) -> String {
         let before = self.packages();
         self.good(&[
             "status",
@@ -208,14 +208,14 @@ impl Stage {
     }
 
     /// Names of the packages on the stick.
-    pub(super) fn packages(&self) -> Vec<String> {
+    pub(crate) fn packages(&self) -> Vec<String> {
         let mut names = self.list("stick");
         names.retain(|name| name.ends_with(".airlock-status"));
         names
     }
 
     /// Rows of the ledger.
-    pub(super) fn ledger<T>(&self, sql: &str, read: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
+    pub(crate) fn ledger<T>(&self, sql: &str, read: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
         let db = Db::open(&self.path("w/ledger.db"), &Schema::LEDGER).unwrap();
         db.read(|connection| {
             let mut select = connection.prepare(sql).sql("ask")?;
@@ -226,7 +226,7 @@ impl Stage {
     }
 
     /// What the ledger holds of statuses, each in the place of its first time.
-    pub(super) fn told_in_order(&self) -> Vec<(String, String, String)> {
+    pub(crate) fn told_in_order(&self) -> Vec<(String, String, String)> {
         let rows = self.ledger(
             "SELECT lower(hex(revision)), state, text FROM record ORDER BY instance, number",
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
@@ -235,7 +235,7 @@ impl Stage {
     }
 
     /// What the ledger holds of statuses.
-    pub(super) fn told(&self) -> Tally {
+    pub(crate) fn told(&self) -> Tally {
         let rows = self.ledger(
             "SELECT lower(hex(revision)), state, text, count FROM record ORDER BY instance, number",
             |row| {
@@ -258,7 +258,7 @@ impl Stage {
 }
 
 /// What an agent got a 2xx for, each in the place of its first time.
-pub(super) fn in_order<E: Engine>(agent: &Agent<E>) -> Vec<(String, String, String)> {
+pub(crate) fn in_order<E: Engine>(agent: &Agent<E>) -> Vec<(String, String, String)> {
     let told = agent.acknowledged.iter().map(|status| {
         (
             status.revision.replace('-', ""),
@@ -275,7 +275,7 @@ fn each_once(told: impl Iterator<Item = (String, String, String)>) -> Vec<(Strin
 }
 
 /// What an agent got a 2xx for.
-pub(super) fn acknowledged<E: Engine>(agent: &Agent<E>) -> Tally {
+pub(crate) fn acknowledged<E: Engine>(agent: &Agent<E>) -> Tally {
     let mut tally = Tally::new();
     for status in &agent.acknowledged {
         let key = (
@@ -290,10 +290,10 @@ pub(super) fn acknowledged<E: Engine>(agent: &Agent<E>) -> Tally {
 
 /// An engine that runs nothing and keeps books.
 #[derive(Debug, Default)]
-pub(super) struct Books {
-    pub(super) projects: BTreeMap<String, String>,
+pub(crate) struct Books {
+    pub(crate) projects: BTreeMap<String, String>,
     /// What `check` finds instead of a running project.
-    pub(super) trouble: Option<String>,
+    pub(crate) trouble: Option<String>,
 }
 
 impl Engine for Books {

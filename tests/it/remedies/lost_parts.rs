@@ -178,9 +178,7 @@ fn a_lost_token_key_is_made_anew_by_nobody_but_whom_the_message_sends() {
     let serving = Logged::start(&operator);
     assert_eq!(ready(&serving).0, 200);
     assert_eq!(report(&serving, &agent), 401);
-    operator
-        .follow(&format!("{connect} --new-secret"), &[("TARGET", "edge-0")])
-        .succeeded();
+    operator.follow(&connect, &[("TARGET", "edge-0")]).succeeded();
     let agent = token(&operator, &serving, "edge-0");
     assert_eq!(report(&serving, &agent), 200);
     // So did what people and machines have; they are named, and made again.
@@ -227,10 +225,15 @@ fn folders_that_may_be_empty_are_made_anew() {
     operator
         .import(&operator.vendor.bundle(2, &[noise(100, 2)], SMALL_CHUNKS))
         .succeeded();
-    // Where there was content, a store without any is none.
+    // Where there was content, that is said, and where it comes from.
     mv(&state.join("blobs"), &state.with_extension("blobs"));
-    operator.run(&["release", "list"]).remedy("E-STATE", "no-store");
-    assert!(state.join("blobs").symlink_metadata().is_err());
+    let list = operator.run(&["release", "list"]);
+    let releases = list.succeeded();
+    assert!(list.ended.stderr.contains("had no content"), "{}", list.ended.stderr);
+    assert_eq!(releases["damage"].as_array().unwrap().len(), 2, "{releases}");
+    let again = operator.run(&["release", "list"]);
+    again.succeeded();
+    assert!(!again.ended.stderr.contains("had no content"), "{}", again.ended.stderr);
 }
 
 #[test]

@@ -38,6 +38,7 @@ mod release_file;
 mod replaced;
 mod restore;
 mod rows;
+mod rows_of_backups;
 mod rows_of_doctor;
 mod rows_of_sources;
 mod rows_of_volumes;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::rows::ROWS;
 use super::rows::Row::{self, Followed};
+use super::rows_of_backups::BACKUPS;
 use super::rows_of_doctor::DOCTOR;
 use super::rows_of_sources::SOURCES;
 use super::rows_of_volumes::VOLUMES;
@@ -14,7 +15,8 @@ use super::rows_out::ROWS_OUT;
 use super::source::remedies;
 
 fn rows() -> impl Iterator<Item = &'static (&'static str, Row)> {
-    ROWS.iter().chain(SOURCES).chain(ROWS_OUT).chain(VOLUMES).chain(DOCTOR)
+    let rows = ROWS.iter().chain(SOURCES).chain(ROWS_OUT).chain(VOLUMES);
+    rows.chain(BACKUPS).chain(DOCTOR)
 }
 
 #[test]

@@ -56,8 +56,11 @@ fn keys_are_looked_up_as_the_message_says() {
             .collect::<Vec<String>>()
     };
     // Which of two is meant.
-    let remedy = shop.run("vendor trust rotate release").remedy("E-USAGE", "which-key");
+    let refused = shop.run("vendor trust rotate release");
+    let remedy = refused.remedy("E-USAGE", "which-key");
     let [first, second] = ids(&remedy).try_into().unwrap();
+    let found = refused.refused["found"].as_str().unwrap();
+    assert!(found.ends_with(&format!("2 keys: {first}, {second}")), "{found}");
     shop.good(&format!("vendor trust rotate release {first}"));
     // None of that id.
     let remedy = shop

@@ -32,6 +32,23 @@ CREATE TABLE signed_release (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX signed_release_of ON signed_release (head);
 
+-- The workspace was put back from a backup: what was signed after that was made is not known here,
+CREATE TABLE restored (
+  one     INTEGER PRIMARY KEY CHECK (one = 1),
+  made_at INTEGER NOT NULL,
+  at      INTEGER NOT NULL
+) STRICT;
+
+-- but that numbers up to these are used.
+CREATE TABLE restored_number (
+  domain   BLOB    NOT NULL,
+  product  TEXT    NOT NULL,
+  channel  TEXT    NOT NULL,
+  epoch    INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  PRIMARY KEY (domain, product, channel)
+) STRICT, WITHOUT ROWID;
+
 -- What each signed release told targets to run, so that the next one drops nothing unsaid.
 CREATE TABLE signed_fleet (
   domain   BLOB    NOT NULL,

@@ -125,6 +125,40 @@ pub fn numbered_of(connection: &Connection, head: Hash) -> Result<Option<Numbere
         .sql("read the signed releases")
 }
 
+/// Returns the highest number that was signed in each scope.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn highest_numbers(connection: &Connection) -> Result<Vec<(Scope, Counter)>> {
+    let mut select = connection
+        .prepare_cached("SELECT domain, product, channel, epoch, sequence FROM signed_release ORDER BY 1, 2, 3, 4, 5")
+        .sql("read the signed releases")?;
+    let rows = select
+        .query_map([], |row| {
+            let scope = Scope {
+                domain: row.get(0)?,
+                product: row.get(1)?,
+                channel: row.get(2)?,
+            };
+            let counter = Counter {
+                epoch: row.get(3)?,
+                sequence: row.get(4)?,
+            };
+            Ok((scope, counter))
+        })
+        .sql("read the signed releases")?;
+    let mut highest: Vec<(Scope, Counter)> = Vec::new();
+    for row in rows {
+        let (scope, counter) = row.sql("read the signed releases")?;
+        if highest.last().is_some_and(|(before, _)| *before == scope) {
+            highest.pop();
+        }
+        highest.push((scope, counter));
+    }
+    Ok(highest)
+}
+
 /// Returns the highest number that was signed in a scope.
 ///
 /// # Errors

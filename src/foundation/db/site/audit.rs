@@ -12,7 +12,7 @@ use super::stream_log::{self, Told};
 use crate::db::{SqlResult as _, sealed_log};
 use crate::domain::{Hash, Result, Timestamp};
 
-pub use crate::db::sealed_log::{Row, Sealed, hash_of, last_number, list, newest, seal, verify, verify_after};
+pub use crate::db::sealed_log::{BROKEN, Row, Sealed, hash_of, last_number, list, newest, seal, verify, verify_after};
 
 /// Who runs this program, as each row says that it writes.
 static OPERATOR: OnceLock<Value> = OnceLock::new();

@@ -232,6 +232,41 @@ pub fn totals(connection: &Connection, id: ReleaseId) -> Result<(u64, u64)> {
         .sql("count the blobs of the release")
 }
 
+/// Returns how far every scope has come.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn marks(connection: &Connection) -> Result<Vec<(Scope, Mark)>> {
+    let mut select = connection
+        .prepare_cached(
+            "SELECT s.domain, s.product, s.channel, m.epoch, m.sequence, m.head FROM mark m JOIN scope s ON s.id = m.scope
+             ORDER BY s.domain, s.product, s.channel",
+        )
+        .sql("read the marks")?;
+    let rows = select
+        .query_map([], |row| {
+            let scope = Scope {
+                domain: row.get(0)?,
+                product: row.get(1)?,
+                channel: row.get(2)?,
+            };
+            let counter = Counter {
+                epoch: row.get(3)?,
+                sequence: row.get(4)?,
+            };
+            Ok((
+                scope,
+                Mark {
+                    counter,
+                    head: row.get(5)?,
+                },
+            ))
+        })
+        .sql("read the marks")?;
+    rows.collect::<rusqlite::Result<_>>().sql("read the marks")
+}
+
 /// Returns how far a scope has come; nothing when it was never imported from.
 ///
 /// # Errors

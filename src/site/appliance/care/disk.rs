@@ -125,7 +125,7 @@ impl Appliance {
         let (incoming, evidence) = self.store.beside()?;
         let mut parts = vec![("incoming", incoming), ("evidence", evidence)];
         for (word, database) in [("airlock.db", DATABASE), ("status.db", STATUS_DATABASE)] {
-            let files = ["", "-wal", "-shm"].map(|end| self.file_bytes(&format!("{database}{end}")));
+            let files = ["", "-wal", "-shm", ".copy"].map(|end| self.file_bytes(&format!("{database}{end}")));
             parts.push((word, files.into_iter().fold(0, u64::saturating_add)));
         }
         for folder in [OUTBOX, RECEIPTS, SECRETS, IDENTITY, ROOTS] {

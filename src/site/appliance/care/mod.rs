@@ -9,6 +9,7 @@
 //! | `visible` | names that others had hidden, and that are seen once a release is gone |
 //! | `disk` | who uses what |
 //! | `scrub` | all content hashed anew, as slowly as is asked for |
+//! | `backup` | everything that no bundle brings back, in one encrypted file, and put back |
 //!
 //! # Threats and defences
 //!
@@ -18,6 +19,7 @@
 //!   its end, named or not.
 //! - *A vendor builds on what is gone*: what a signed package lists stays until a newer one does not list it (SPEC M-102).
 
+mod backup;
 mod disk;
 mod gc;
 mod removal;
@@ -26,6 +28,7 @@ mod running;
 mod scrub;
 mod visible;
 
+pub use backup::{BackedUp, HigherMark, Newer, NewerRoot, Restore, Restored, ScopeFact, SiteFacts, VendorFact};
 pub use disk::{Disk, Share, Used};
 pub use gc::{Collected, GcPlan, Leftovers};
 pub use removal::RemovalPlan;

@@ -104,7 +104,8 @@ pub(super) fn admit(
     if present.clock < floor {
         events(Event::Note(format!(
             "CLOCK_BEHIND: the clock says {started}, but what {:?} has signed, or the age of this program, proves that it is {floor} or later; \
-             releases of this vendor are judged as of then. Set the clock of this machine right (`timedatectl set-time`, or its time service)",
+             releases of this vendor are judged as of then. Set the clock of this machine right (`timedatectl set-time`, or its time service); where it is \
+             right, a wrong date of the vendor's went out, and the vendor puts that right (`airlock vendor trust set --time-reset`)",
             chain.newest().vendor
         )));
     }

@@ -66,10 +66,18 @@ pub(in crate::appliance::import) fn check_time(head: &Head, root: &RootDocument,
         .at(Step::X8));
     }
     let code = if what == "the bundle" { "bundle" } else { "root" };
-    Err(Error::new(Class::Expired, code, format!("{what} expired at {expired}"))
-        .expected(format!("an expiry after {now}"))
-        .remedy("ask the vendor for a newer bundle; what is live here goes on being served")
-        .at(Step::X8))
+    let refused = Error::new(Class::Expired, code, format!("{what} expired at {expired}"));
+    // This clock alone would take it: only the vendor's own dates say that it is that late.
+    let refused = if present.clock < expired && expired <= present.floor {
+        refused
+            .expected(format!("an expiry after {now}, which this vendor's statements say is past"))
+            .remedy("ask the vendor for a newer bundle; where this clock is right, a wrong date of the vendor's went out: ask for a bundle with a root that puts its time right (`airlock vendor trust set --time-reset`); what is live here goes on being served")
+    } else {
+        refused
+            .expected(format!("an expiry after {now}"))
+            .remedy("ask the vendor for a newer bundle; what is live here goes on being served")
+    };
+    Err(refused.at(Step::X8))
 }
 
 fn check_date(head: &Head, root: &RootDocument, present: &Present) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Room on the file system of the state folder.
+//! Room on a file system.
 
 use std::path::Path;
 
