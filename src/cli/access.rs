@@ -68,7 +68,7 @@ pub(super) struct Place {
 pub(super) fn run(command: &AccessCommand, ui: &mut Ui) -> Result<()> {
     match command {
         AccessCommand::Add { name, read, place } => {
-            let appliance = place.state.open(ui)?;
+            let appliance = place.state.open_to_change("access add", ui)?;
             let (secret, access) = appliance.add_access(NewAccess { name, patterns: read })?;
             ui.say(format_args!("the credential {name}: it is shown this once"));
             warn_unknown(&appliance, &access, ui)?;
@@ -103,7 +103,7 @@ pub(super) fn run(command: &AccessCommand, ui: &mut Ui) -> Result<()> {
             ui.result(&json!({"access": listed}), human)
         }
         AccessCommand::Remove { name, place } => {
-            place.state.open(ui)?.remove_access(name)?;
+            place.state.open_to_change("access remove", ui)?.remove_access(name)?;
             ui.result(
                 &json!({"result": "removed", "name": name}),
                 format!("{name} is removed: whoever shows it is refused"),

@@ -21,6 +21,11 @@ impl DamageView {
         self.0.iter().find(|damage| damage.release.id == release.id)
     }
 
+    /// Returns the first release that is not whole.
+    pub(super) fn first(&self) -> Option<&ReleaseDamage> {
+        self.0.first()
+    }
+
     /// Returns the lines about every release that is not whole; nothing when all are.
     pub(super) fn lines(&self, names: &ScopeNames) -> String {
         self.0.iter().map(|damage| line(damage, names)).collect()

@@ -10,12 +10,13 @@ use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::bytes;
 use crate::appliance::care::Pace;
-use crate::domain::{Result, counted};
+use crate::domain::{Class, Error, Result, counted};
 
 /// Hash all stored content anew, no faster than is said, and set aside what is not what was imported
 ///
 /// Damaged content is never served: it goes into evidence/, and what mends it is said, here and in `airlock release list`: the bundle that
-/// brought it, imported once more. One that is stopped goes on where it was. Servers, imports and agents go on meanwhile.
+/// brought it, imported once more; the command ends with E-STATE (27) then. One that is stopped goes on with the blob at which it was. Servers,
+/// imports and agents go on meanwhile.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  airlock scrub --rate 100\n  nice airlock scrub --rate 0   # as fast as it goes")]
 pub(super) struct ScrubArgs {
@@ -38,6 +39,8 @@ pub(super) fn run(args: &ScrubArgs, ui: &mut Ui) -> Result<()> {
         None => config.scrub,
     };
     let appliance = args.state.open_as(&config, ui)?;
+    // It adds a row.
+    appliance.verify_seals()?;
     let mut progress = |done, total| ui.progress("scrub", done, total);
     let scrubbed = appliance.scrub(pace, args.restart, &mut progress)?;
     let walk = scrubbed.walk;
@@ -62,5 +65,15 @@ pub(super) fn run(args: &ScrubArgs, ui: &mut Ui) -> Result<()> {
             "resumed_after": scrubbed.before, "damage": damage.to_json(),
         }),
         human,
-    )
+    )?;
+    // All of it is told, and a timer notices.
+    match damage.first() {
+        Some(damage) => Err(Error::new(
+            Class::State,
+            "content-damaged",
+            format!("not everything is whole that releases hold: {damage}"),
+        )
+        .remedy(damage.remedy.clone())),
+        None => Ok(()),
+    }
 }

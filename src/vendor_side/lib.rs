@@ -55,7 +55,7 @@ mod yaml;
 pub use answer::AckKeys;
 pub use build::{Built, build, release_keys};
 pub use encode::{BlobReport, EncodeOptions, EncodeReport, Encodings, Outcome, Reason};
-pub use enrol::{Enrolled, Replaced, enrol, find_site, replace, site, withdraw};
+pub use enrol::{Enrolled, Replaced, enrol, find_site, look, replace, site, withdraw};
 pub use fleet::{ChartReport, ChartWay};
 pub use key_ring::{KeyRing, PUBLIC_SUFFIX};
 pub use learn::{Learned, learn};

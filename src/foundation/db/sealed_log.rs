@@ -10,7 +10,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::SqlResult as _;
 use crate::crypto::canonical;
-use crate::domain::{Class, Error, Hash, Result, Timestamp};
+use crate::domain::{Class, Code, Error, Hash, Result, Timestamp};
+
+/// Sub-code of a log that does not hold.
+pub const AUDIT_BROKEN: Code = Code::new("audit-broken");
 
 const LABEL: &[u8] = b"airlock-audit-row-v1\n";
 
@@ -66,18 +69,6 @@ pub fn newest(connection: &Connection) -> Result<(u64, Hash)> {
     Ok(newest.unwrap_or((0, Hash([0; 32]))))
 }
 
-/// Returns the hash of a row.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`].
-pub fn hash_of(connection: &Connection, number: u64) -> Result<Option<Hash>> {
-    connection
-        .prepare_cached("SELECT hash FROM audit WHERE number = ?")
-        .and_then(|mut select| select.query_row([number], |row| row.get(0)).optional())
-        .sql("read the audit log")
-}
-
 /// Returns up to `limit` rows after a number, in order.
 ///
 /// # Errors
@@ -130,8 +121,9 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     })
 }
 
-fn broken(number: u64, how: &str) -> Error {
-    Error::new(Class::State, "audit-broken", format!("audit row {number} {how}"))
+/// A log that does not hold, with the row that shows it.
+pub(super) fn broken(number: u64, how: &str) -> Error {
+    Error::new(Class::State, AUDIT_BROKEN, format!("audit row {number} {how}"))
         .expected("a log in which every row is sealed by the next")
         .remedy("end airlock serve, keep a copy of the state folder as evidence, then put a whole copy of it from before in its place")
 }

@@ -9,9 +9,11 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::export::own_head;
 use super::state::Appliance;
 use crate::crypto::{Checkpoint, Envelope, PayloadType, PublicKey, RoleName, canonical};
-use crate::db::site::{audit, stream_log};
+use crate::db::Connection;
+use crate::db::site::{audit, log_witness, packages, stream_log};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
 use crate::stream::write_atomically_of;
 
@@ -86,20 +88,23 @@ impl Appliance {
         self.verify_seals()
     }
 
-    /// As [`Appliance::verify_audit`], of the rows alone: what cannot be read beside them is another's matter.
+    /// As [`Appliance::verify_audit`], of the rows alone: what cannot be read beside them is another's matter. Whoever changes something here
+    /// asks before: to a log that does not hold nothing is added, and nothing of it is signed.
     ///
     /// # Errors
     ///
-    /// `E-STATE audit-broken` with the first row that does not hold.
-    pub(super) fn verify_seals(&self) -> Result<AuditState> {
+    /// `E-STATE audit-broken` with the first row that does not hold, or is missing by what else is here.
+    pub fn verify_seals(&self) -> Result<AuditState> {
         self.db.read(|connection| {
             let rows = audit::verify(connection)?;
             let (_, hash) = audit::newest(connection)?;
             let streams = stream_log::domains(connection)?.into_iter().map(|domain| {
                 let rows = stream_log::verify(connection, domain)?;
+                check_signed(connection, domain)?;
                 Ok((domain, rows, stream_log::newest(connection, domain)?.1))
             });
             let streams = streams.collect::<Result<_>>()?;
+            log_witness::check(connection)?;
             Ok(AuditState { rows, hash, streams })
         })
     }
@@ -148,8 +153,13 @@ impl Appliance {
         while row.starts_with(ROW) {
             number = number.saturating_add(1);
             hash = audit::seal(hash, &row);
-            let kept = self.db.read(|connection| audit::hash_of(connection, number))?;
-            if kept != Some(hash) {
+            let kept = self
+                .db
+                .read(|connection| audit::list(connection, number.saturating_sub(1), 1))?;
+            // The row itself too: in a log that does not hold its seal says nothing of it.
+            let kept = kept.first().filter(|kept| kept.number == number);
+            let is_same = kept.is_some_and(|kept| kept.hash == hash && kept.line().as_bytes() == row);
+            if !is_same {
                 differs.get_or_insert((number, kept.is_none()));
             }
             row = line(reader)?;
@@ -207,11 +217,13 @@ impl Appliance {
     ///
     /// # Errors
     ///
-    /// `E-STATE` as [`audit::verify`]: what does not hold is not vouched for; as [`Appliance::instance`] and [`Appliance::status_key`];
+    /// As [`Appliance::verify_audit`]: what does not hold is not vouched for; as [`Appliance::instance`] and [`Appliance::status_key`];
     /// `E-IO` and `E-SPACE`.
     pub fn export_audit(&self, path: &Path, now: Timestamp) -> Result<Checkpoint> {
+        self.verify_audit()?;
         let signer = self.signer()?;
         self.db.read(|connection| {
+            // Once more, in the snapshot that is written.
             let number = audit::verify(connection)?;
             let (_, hash) = audit::newest(connection)?;
             let checkpoint = Checkpoint {
@@ -246,6 +258,25 @@ impl Appliance {
         let named = named.into_iter().filter_map(|key| PublicKey::try_from(key).ok());
         Ok(named.chain([self.status_key()?.public()]).collect())
     }
+}
+
+/// Checks that a stream has the rows that its newest signed package vouches for, as they were.
+fn check_signed(connection: &Connection, domain: Hash) -> Result<()> {
+    let Some(row) = packages::newest_signed_of_any(connection, domain)? else {
+        return Ok(());
+    };
+    let signed = own_head(&row.bytes)?.audit;
+    if stream_log::seal(connection, domain, signed.last)? == Some(signed.hash) {
+        return Ok(());
+    }
+    let (rows, _) = stream_log::newest(connection, domain)?;
+    let (number, how) = if rows < signed.last {
+        (rows.saturating_add(1), "is missing")
+    } else {
+        (signed.last, "is not what it was")
+    };
+    let how = format!("{how}: package {} was signed with it", row.number);
+    Err(stream_log::broken(domain, number, &how))
 }
 
 /// Returns the next line without its end; nothing after the last one.

@@ -9,6 +9,7 @@ mod acts;
 #[cfg(feature = "vendor")]
 mod beside;
 mod by_hand;
+mod care;
 mod charts;
 mod commands;
 #[cfg(feature = "vendor")]
@@ -37,6 +38,7 @@ mod release_file;
 mod replaced;
 mod restore;
 mod rows;
+mod rows_of_care;
 mod rows_of_sources;
 mod rows_of_volumes;
 mod rows_out;

@@ -7,13 +7,14 @@ use std::path::Path;
 
 use super::rows::ROWS;
 use super::rows::Row::{self, Followed};
+use super::rows_of_care::CARE;
 use super::rows_of_sources::SOURCES;
 use super::rows_of_volumes::VOLUMES;
 use super::rows_out::ROWS_OUT;
 use super::source::remedies;
 
 fn rows() -> impl Iterator<Item = &'static (&'static str, Row)> {
-    ROWS.iter().chain(SOURCES).chain(ROWS_OUT).chain(VOLUMES)
+    ROWS.iter().chain(SOURCES).chain(ROWS_OUT).chain(VOLUMES).chain(CARE)
 }
 
 #[test]
