@@ -47,13 +47,15 @@ fn a_state_folder_on_a_read_only_disk_is_copied_as_the_message_says() {
     assert_eq!(listed["releases"].as_array().unwrap().len(), 1, "{listed}");
 }
 
+/// A user that nobody is.
+const USER: &str = "54321";
+
 /// The user of airlock may not read a stick of root's, and root may not work in that user's state folder.
 #[test]
 fn a_medium_of_another_user_is_read_by_root_as_the_message_says() {
     if !is_root() {
         return;
     }
-    const USER: &str = "54321";
     let operator = Operator::new();
     let made = operator.vendor.bundle(1, &[noise(100, 1)], SMALL_CHUNKS);
     let folder = tempfile::tempdir().unwrap();
@@ -70,7 +72,7 @@ fn a_medium_of_another_user_is_read_by_root_as_the_message_says() {
         assert!(
             Command::new(words[0]).args(&words[1..]).status().unwrap().success(),
             "{words:?}"
-        )
+        );
     };
     run(&["cp", "-a", operator.state().to_str().unwrap(), state.to_str().unwrap()]);
     run(&["chown", "-R", &format!("{USER}:{USER}"), state.to_str().unwrap()]);
