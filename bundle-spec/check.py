@@ -457,7 +457,7 @@ def check_damage_of_package(step=397):
 def check_by_hand():
     """The lines of AUDIT.md accept good packages, and refuse what they say they check."""
     lines = (HERE / "AUDIT.md").read_text().partition("## A status package by hand")[2].partition("```sh\n")[2].partition("```")[0]
-    cases = {"good": ("least", "full", "empty", "two-pages", "approvals"), "bad": (
+    cases = {"good": ("least", "full", "empty", "two-pages", "approvals", "replaced-key"), "bad": (
         "v3-stranger", "v3-head-flipped", "v4-site", "v6-page-hash", "v7-stored-hash", "v7-digest", "v8-sum", "v8-shown", "v9-stranger",
         "v9-bad-signature", "v10-rewritten", "v10-hash")}
     for group, names in cases.items():
@@ -468,7 +468,7 @@ def check_by_hand():
                 with stream_of(folder / vector["files"][-1]) as stream:
                     package.write(stream.read())
                 package.flush()
-                ended = subprocess.run(["sh", "-c", lines, "package.sh", package.name, folder / vector["enrolments"][-1]], check=False,
+                ended = subprocess.run(["sh", "-c", lines, "package.sh", package.name, *(folder / one for one in reversed(vector["enrolments"]))], check=False,
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             if (ended.returncode == 0) != (group == "good"):
                 fail(f"the lines of AUDIT.md end with {ended.returncode} for {group}/{name}: {ended.stderr.decode()[-300:]}")

@@ -399,6 +399,8 @@ def good_others(vectors):
     vectors.good("summary-eleven", [("summary.txt", ("\n".join(lines[::-1]) + "\n").encode())],
                  "eleven codes, read in the wrong order: two thousand deployments, a release that waits, one that is counted only")
     vectors.good("audit-export", [("audit.jsonl", audit_export())], "the whole log of an appliance, with its checkpoint")
+    vectors.good("audit-export-replaced-key", [("audit.jsonl", audit_export(signer=REPLACED))], "the log as it was exported under the key of before",
+                 enrolments=keys_of_site())
 
 
 # --- Bad: what stands before the head -----------------------------------------------------------------------------

@@ -115,11 +115,14 @@ def judge_export(stream, sites):
     refusal = verify.distrust("unknown-site", "no site is enrolled")
     for (_, site), keys in sites.keys.items():
         try:
-            verify_package.verify_status(keys[-1:], TYPE["audit-checkpoint"], payload, envelope["signatures"])
+            # By the key that was in force when it was made: an export is kept for long.
+            verify_package.verify_status(keys, TYPE["audit-checkpoint"], payload, envelope["signatures"])
             break
         except Refusal as found:
             refusal = found
     else:
+        if refusal.code == "below-threshold":
+            refusal.found += "; of a site whose keys were replaced, give the enrolment of each: --enrolment OLD --enrolment NEW"
         raise refusal
     checkpoint = parse_canonical(payload, CHECKPOINT, "a checkpoint")
     if checkpoint["site"] != site:
@@ -198,6 +201,11 @@ def judge(files, enrolments, trust=()):
     return [judged.file(path) for path in files]
 
 
+def range_of(what, covered):
+    """From which number to which; an empty range ends before it begins."""
+    return f"no {what}" if covered["last"] < covered["first"] else f"{what} {covered['first']} to {covered['last']}"
+
+
 def lines_of(found):
     """A verdict for people."""
     if found["verdict"] == "refused":
@@ -214,10 +222,9 @@ def lines_of(found):
     covered = found["records"]
     withheld = ", ".join(f"{count} {name}" for name, count in covered["withheld"].items() if count) or "none"
     yield f"  shows {', '.join(found['shows']) or 'the least'}; lines: {', '.join(f'{count} {kind}' for kind, count in found['lines'].items())}"
-    yield (f"  records {covered['first']} to {covered['last']}: {covered['shown']} shown, withheld {withheld}, {covered['missing']} missing, "
+    yield (f"  {range_of('records', covered)}: {covered['shown']} shown, withheld {withheld}, {covered['missing']} missing, "
            f"{covered['unexplained']} unexplained")
-    yield (f"  receipts {found['receipts']['first']} to {found['receipts']['last']}, audit rows {found['audit']['first']} to "
-           f"{found['audit']['last']}, seal {found['audit']['hash']}")
+    yield f"  {range_of('receipts', found['receipts'])}, {range_of('audit rows', found['audit'])}, seal {found['audit']['hash']}"
     yield f"  not judged: {', '.join(found['skipped'])}"
     for one in found["findings"]:
         yield f"  finding {one['code']}: {one['found']}"

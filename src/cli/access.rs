@@ -68,7 +68,7 @@ pub(super) struct Place {
 pub(super) fn run(command: &AccessCommand, ui: &mut Ui) -> Result<()> {
     match command {
         AccessCommand::Add { name, read, place } => {
-            let appliance = place.state.open(ui)?;
+            let appliance = place.state.open_to_change("access add", ui)?;
             let view = place.config.site_view_as_served(&appliance, ui)?;
             warn_of_reach(&view, ui);
             let (secret, access) = appliance.add_access(NewAccess { name, patterns: read })?;
@@ -104,7 +104,7 @@ pub(super) fn run(command: &AccessCommand, ui: &mut Ui) -> Result<()> {
             ui.result(&json!({"access": listed}), human)
         }
         AccessCommand::Remove { name, place } => {
-            place.state.open(ui)?.remove_access(name)?;
+            place.state.open_to_change("access remove", ui)?.remove_access(name)?;
             ui.result(
                 &json!({"result": "removed", "name": name}),
                 format!("{name} is removed: whoever shows it is refused"),

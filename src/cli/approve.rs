@@ -49,7 +49,7 @@ pub(super) struct ApproveArgs {
 
 pub(super) fn run(args: &ApproveArgs, ui: &mut Ui) -> Result<()> {
     let config = args.config.read()?;
-    let appliance = args.state.open_as(&config, ui)?;
+    let appliance = args.state.open_as_to_change(&config, "approve", ui)?;
     let head = head_of(&args.draft, &appliance)?;
     let mut asker = args.passphrase.asker();
     let key = open_key(&args.key, &mut |path| asker.ask(path)).map_err(|error| match error.advice() {

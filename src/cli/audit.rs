@@ -10,8 +10,8 @@ use super::audit_show::{self, ShowArgs};
 use super::output_place::{self, Makes};
 use super::state_folder::StateArgs;
 use super::ui::escape;
-use crate::appliance::{Appliance, Compared};
-use crate::db::site::audit::BROKEN;
+use crate::appliance::Compared;
+use crate::db::sealed_log::AUDIT_BROKEN;
 use crate::domain::{Clock as _, Result, SystemClock, counted};
 use crate::stream::open_named;
 
@@ -69,9 +69,16 @@ pub(super) fn run(command: &AuditCommand, ui: &mut Ui) -> Result<()> {
 fn verify(args: &VerifyArgs, ui: &mut Ui) -> Result<()> {
     let appliance = args.state.open(ui)?;
     let state = match appliance.verify_audit() {
-        Err(error) if error.is(BROKEN) => {
-            proven(&appliance, &args.against, ui)?;
-            return Err(error);
+        // What left before is proven all the same, up to the first row that differs.
+        Err(broken) if broken.is(AUDIT_BROKEN) => {
+            for path in &args.against {
+                let shown = escape(&path.display().to_string());
+                match appliance.compare_audit(open_named(path, "open the copy")?) {
+                    Ok(compared) => ui.say(format_args!("{shown}: {}", said(&compared).2)),
+                    Err(error) => ui.say(format_args!("{shown}: {}", escape(error.found()))),
+                }
+            }
+            return Err(broken);
         }
         verified => verified?,
     };
@@ -92,23 +99,7 @@ fn verify(args: &VerifyArgs, ui: &mut Ui) -> Result<()> {
         let file = open_named(path, "open the copy")?;
         let shown = path.display().to_string();
         let compared = appliance.compare_audit(file).map_err(|error| error.context(&shown))?;
-        let (kind, row, what) = match compared {
-            Compared::Export { rows } => (
-                "export",
-                rows,
-                format!("the log begins with its {}", counted(rows, "row")),
-            ),
-            Compared::Acknowledgement { row, .. } => (
-                "acknowledgement",
-                row,
-                format!("the stream has the seal of row {row} that it names"),
-            ),
-            Compared::Package { number, row, .. } => (
-                "package",
-                row,
-                format!("the stream has every row that package {number} carries, up to row {row}"),
-            ),
-        };
+        let (kind, row, what) = said(&compared);
         human += &format!("\n{}: {what}", escape(&shown));
         against.push(json!({"file": shown, "kind": kind, "row": row}));
     }
@@ -123,22 +114,25 @@ fn verify(args: &VerifyArgs, ui: &mut Ui) -> Result<()> {
     )
 }
 
-/// Says of a log that does not hold how far it is what was exported.
-fn proven(appliance: &Appliance, against: &[PathBuf], ui: &mut Ui) -> Result<()> {
-    for path in against {
-        let shown = escape(&path.display().to_string());
-        match appliance.agreement(open_named(path, "open the copy")?) {
-            Ok((agree, rows)) if agree == rows => {
-                ui.warn(format_args!("{shown}: the log has its {} as they were exported", counted(rows, "row")));
-            }
-            Ok((agree, rows)) => ui.warn(format_args!(
-                "{shown}: up to row {agree} of its {rows} log and export agree, and row {} is not what was exported; what the export holds is proven",
-                agree.saturating_add(1)
-            )),
-            Err(error) => ui.warn(format_args!("{shown}: cannot be compared: {error}")),
-        }
+/// What a comparison came to: of which kind of copy, up to which row, and in words.
+fn said(compared: &Compared) -> (&'static str, u64, String) {
+    match compared {
+        Compared::Export { rows } => (
+            "export",
+            *rows,
+            format!("the log begins with its {}", counted(*rows, "row")),
+        ),
+        Compared::Acknowledgement { row, .. } => (
+            "acknowledgement",
+            *row,
+            format!("the stream has the seal of row {row} that it names"),
+        ),
+        Compared::Package { number, row, .. } => (
+            "package",
+            *row,
+            format!("the stream has every row that package {number} carries, up to row {row}"),
+        ),
     }
-    Ok(())
 }
 
 /// Says that so many rows are what they were.

@@ -9,8 +9,9 @@ use super::Ui;
 use super::moment::moment;
 use super::state_folder::StateArgs;
 use super::ui::escape;
-use crate::db::site::audit::{OPERATOR_MEMBER, Row};
-use crate::domain::{Result, Timestamp, counted};
+use crate::db::sealed_log::AUDIT_BROKEN;
+use crate::db::site::audit::{ACTS, OPERATOR_MEMBER, Row};
+use crate::domain::{Class, Error, Result, Timestamp, counted, nearest};
 
 /// Characters of a value that people are shown: digests are told apart by less.
 const SHOWN: usize = 40;
@@ -25,7 +26,7 @@ pub(super) struct ShowArgs {
     /// Rows of refusals of this class, such as E-SIGNATURE
     #[arg(long, value_name = "CLASS")]
     class: Option<String>,
-    /// Rows of this act, such as import, refuse, activate, gc; may repeat
+    /// Rows of this act, such as import, refuse, activate, gc; may repeat. Every refused command is an act `refuse`
     #[arg(long, value_name = "ACT")]
     what: Vec<String>,
     /// So many of the newest that match
@@ -36,7 +37,18 @@ pub(super) struct ShowArgs {
 }
 
 pub(super) fn run(args: &ShowArgs, ui: &mut Ui) -> Result<()> {
+    args.check()?;
     let appliance = args.state.open(ui)?;
+    // It is shown all the same, and nobody takes it for what was written.
+    if let Err(error) = appliance.verify_audit() {
+        if !error.is(AUDIT_BROKEN) {
+            return Err(error);
+        }
+        ui.warn(format_args!(
+            "this log does not hold, and nothing that it shows is proven: {}",
+            escape(error.found())
+        ));
+    }
     let (mut rows, mut matching, mut all) = (VecDeque::new(), 0_u64, 0_u64);
     appliance.each_audit_row(|row| {
         all = all.saturating_add(1);
@@ -65,6 +77,29 @@ pub(super) fn run(args: &ShowArgs, ui: &mut Ui) -> Result<()> {
     ui.result(&json!({"rows": values, "matching": matching, "all": all}), human)
 }
 
+impl ShowArgs {
+    /// Refuses a class or an act that there is not: nothing of it happened, but that says nothing.
+    fn check(&self) -> Result<()> {
+        let classes = Class::ALL.map(Class::name);
+        if let Some(class) = &self.class {
+            known("class", class, &classes)?;
+        }
+        self.what.iter().try_for_each(|act| known("act", act, &ACTS))
+    }
+}
+
+fn known(what: &'static str, word: &str, all: &[&str]) -> Result<()> {
+    if all.iter().any(|one| one.eq_ignore_ascii_case(word)) {
+        return Ok(());
+    }
+    let error = Error::new(Class::Usage, what, format!("there is no {what} {word:?}"))
+        .expected(format!("one of {}", all.join(", ")));
+    Err(match nearest(word, all.iter().copied()) {
+        Some(meant) => error.remedy(format!("if {meant} is meant, say that")),
+        None => error.remedy("leave it out to see every row"),
+    })
+}
+
 /// A row, with its detail read.
 struct Shown {
     row: Row,
@@ -82,7 +117,7 @@ impl Shown {
         let is_of_class = |wanted: &String| class.is_some_and(|class| class.eq_ignore_ascii_case(wanted));
         args.since.is_none_or(|since| self.row.at >= since)
             && args.class.as_ref().is_none_or(is_of_class)
-            && (args.what.is_empty() || args.what.contains(&self.row.action))
+            && (args.what.is_empty() || args.what.iter().any(|act| act.eq_ignore_ascii_case(&self.row.action)))
     }
 
     fn line(&self) -> String {

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::Ui;
+use super::site_keys_file;
 use super::site_view::ConfigArgs;
 use super::ui::escape;
 use crate::config::{Config, DEFAULT_PATH, Key, sample};
@@ -77,13 +78,15 @@ pub(super) fn notes(config: &Config) -> Vec<String> {
     let (certificate, key) = (own.map(|own| own.certificate.clone()), own.map(|own| own.key.clone()));
     let authority = own.and_then(|own| own.authority.clone());
     files.extend([&certificate, &key, &authority]);
-    for file in files
-        .into_iter()
-        .flatten()
-        .filter(|file| file.symlink_metadata().is_err())
-    {
-        notes.push(format!("{} is named, and not there", file.display()));
+    for file in files.into_iter().flatten() {
+        match file.metadata() {
+            Err(_) => notes.push(format!("{} is named, and not there", file.display())),
+            Ok(found) if !found.is_file() => notes.push(format!("{} is named, and is no file", file.display())),
+            Ok(_) => {}
+        }
     }
+    notes.extend(config.interval_note());
+    notes.extend(approvals_note(config));
     let server = &config.server;
     let agents = server.agents_address(&server.listen, &server.tls.listen);
     let is_local = match agents.name().parse::<std::net::IpAddr>() {
@@ -97,6 +100,20 @@ pub(super) fn notes(config: &Config) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// Says why nobody could approve what has to be approved.
+fn approvals_note(config: &Config) -> Option<String> {
+    let asked = config.export.approvals.filter(|asked| *asked > 0)?;
+    let place = config.export.keys.display();
+    let why = match site_keys_file::read(&config.export.keys) {
+        Err(error) => error.found().to_owned(),
+        Ok(keys) if (keys.count() as u64) < asked => format!("{place} holds {}", counted(keys.count() as u64, "key")),
+        Ok(_) => return None,
+    };
+    Some(format!(
+        "export.approvals = {asked}, and no status package can be approved: {why}"
+    ))
 }
 
 fn show(args: &ShowArgs, ui: &mut Ui) -> Result<()> {

@@ -65,7 +65,7 @@ impl DamageView {
     ///
     /// # Errors
     ///
-    /// `E-STATE damaged-content` where there is one.
+    /// `E-STATE content-damaged` where there is one.
     pub(super) fn check_whole(&self) -> Result<()> {
         match self.0.as_slice() {
             [] => Ok(()),
@@ -97,7 +97,7 @@ impl DamageView {
 
 /// Content of releases is missing or damaged, and what mends it was said.
 pub(super) fn damaged_content(found: &str) -> Error {
-    Error::new(Class::State, "damaged-content", found)
+    Error::new(Class::State, "content-damaged", found)
         .expected("content as it was imported")
         .remedy("import the bundles that are named for it, the oldest first: `airlock import FILE`; `airlock release list` names them once more")
 }

@@ -76,17 +76,28 @@ fn human(appliance: &Appliance, disk: &Disk) -> Result<String> {
         ));
     }
     if disk.unnamed.blobs > 0 {
+        let stays = match disk.stopped_imports {
+            0 => "`airlock gc` lets them go".to_owned(),
+            stopped => format!(
+                "{} stopped and may go on with them (`airlock gc --abandon-imports` lets them go)",
+                counted(stopped, "import")
+            ),
+        };
         lines.push(format!(
-            "unnamed      {} in {}: `airlock gc` lets them go",
+            "unnamed      {} in {}: {stays}",
             bytes(disk.unnamed.bytes),
             counted(disk.unnamed.blobs, "blob")
         ));
     }
-    lines.extend(
-        disk.parts
-            .iter()
-            .map(|(word, size)| format!("{word:12} {}", bytes(*size))),
-    );
+    lines.extend(disk.parts.iter().map(|(word, size)| match *word {
+        "evidence" if *size > 0 => {
+            format!(
+                "{word:12} {}: nothing reads it again; what was looked into may be deleted",
+                bytes(*size)
+            )
+        }
+        word => format!("{word:12} {}", bytes(*size)),
+    }));
     lines.push(format!("free         {}", bytes(disk.free.bytes)));
     if !rows.is_empty() {
         lines.push(table(["WHAT", "ALL", "OWN", "BLOBS", "NAME"], rows));
@@ -136,6 +147,6 @@ fn to_json(disk: &Disk) -> Value {
     json!({
         "vendors": vendors.collect::<Vec<_>>(), "products": products.collect::<Vec<_>>(),
         "releases": releases.collect::<Vec<_>>(), "content": used(&disk.content), "shared": used(&disk.shared),
-        "unnamed": used(&disk.unnamed), "parts": parts, "free_bytes": disk.free.bytes,
+        "unnamed": used(&disk.unnamed), "stopped_imports": disk.stopped_imports, "parts": parts, "free_bytes": disk.free.bytes,
     })
 }

@@ -16,9 +16,9 @@ use crate::domain::{Clock as _, Result, SystemClock, counted};
 /// Let go of releases that nobody needs, and of content that no release has
 ///
 /// What stays: the live release of each product and channel, newer ones, the last ones that were live before (as many as [care] of the
-/// configuration says, or --keep), what was replaced within the grace period, what agents report running or were told to run, and what the
-/// newest signed status package of a vendor lists, for its next bundle may build on that: such a release is told to go first, and goes once
-/// a newer package was signed that lists it no more.
+/// configuration says, or --keep), what was replaced within the grace period, what agents report running or were told to run, and what a
+/// vendor may build on: what the newest status package lists that it may have. Such a release is told to go first, and goes once the vendor
+/// has acknowledged a package that lists it no more; where it never acknowledged any, once such a package was written out.
 ///
 /// What goes is said first, and asked; --yes is the answer where nobody is there. Servers go on serving, and whoever is reading content reads
 /// it to its end. A bundle that is imported once more brings its release back only where it is the newest that was ever imported.
@@ -49,7 +49,11 @@ pub(super) fn run(args: &GcArgs, ui: &mut Ui) -> Result<()> {
         keep: args.keep.unwrap_or(config.retention.keep),
         ..config.retention
     };
-    let appliance = args.state.open_as(&config, ui)?;
+    let appliance = if args.dry_run {
+        args.state.open_as(&config, ui)?
+    } else {
+        args.state.open_as_to_change(&config, "gc", ui)?
+    };
     let plan = appliance.gc_plan(policy, args.abandon_imports, SystemClock.now())?;
     let names = ScopeNames::read(&appliance, [])?;
     let lines = lines(&plan, &names);
@@ -66,6 +70,10 @@ pub(super) fn run(args: &GcArgs, ui: &mut Ui) -> Result<()> {
     let collected = appliance.gc(policy, args.abandon_imports, &plan, SystemClock.now(), &mut progress)?;
     ui.result(&to_json(&plan, Some(&collected)), said(&collected))
 }
+
+/// When a release goes that was told to.
+pub(super) const KNOWN: &str =
+    "once its vendor has acknowledged a status package without it (where it never acknowledges: once one was exported)";
 
 /// The same command again.
 fn command(args: &GcArgs) -> String {
@@ -84,7 +92,7 @@ pub(super) fn said(collected: &Collected) -> String {
     );
     if collected.told > 0 {
         text += &format!(
-            "; {} told to go: gone once a newer status package is signed, and `airlock gc` has run after it",
+            "; {} told to go: gone {KNOWN}, and `airlock gc` has run after it",
             counted(collected.told, "release")
         );
     }
@@ -113,9 +121,7 @@ fn lines(plan: &GcPlan, names: &ScopeNames) -> Vec<String> {
         lines.push(match (reasons.is_empty(), listed) {
             (false, _) => format!("stays  {name}: {}", reasons.join("; ")),
             (true, false) => format!("goes   {name}"),
-            (true, true) => format!(
-                "later  {name}: the newest status package of its vendor lists it; it goes once a newer one is signed that does not"
-            ),
+            (true, true) => format!("later  {name}: its vendor may build on it; it is told to go, and goes {KNOWN}"),
         });
     }
     lines.extend(visible_lines(&plan.visible));

@@ -1,5 +1,6 @@
 //! `airlock import`: take a bundle in.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::bundle_opening::told;
 use super::damage_view::damaged_content;
 use super::removal_plan::ReleasePlan;
 use super::scope_names::ScopeNames;
-use super::state_folder::StateArgs;
+use super::state_folder::{StateArgs, by_root};
 use super::waiting_view::{commands, missing_json};
 use super::{Ui, gone_names, head_view, heard_view, hidden, secret_plan, signature_file};
 use crate::appliance::fleet::targets_now;
@@ -18,7 +19,7 @@ use crate::appliance::secret::lacks;
 use crate::appliance::{Event, Imported, Options, Outcome, Restored};
 use crate::config::{Activation, Config};
 use crate::db::site::release::Activated;
-use crate::domain::{DocumentType, Result, SystemClock, Timestamp, counted};
+use crate::domain::{DocumentType, Error, Result, SystemClock, Timestamp, counted};
 use crate::media;
 
 /// Verify a bundle, store it, and make its release live
@@ -61,6 +62,19 @@ pub(super) struct ImportArgs {
     state: StateArgs,
 }
 
+/// What this user may not read, on a medium of somebody else's, root may; and root may not work in the state folder of this user.
+fn read_by_root(error: Error) -> Error {
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    let is_denied = cause.is_some_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied);
+    if !is_denied {
+        return error;
+    }
+    let prefix = by_root(rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    error.remedy(format!(
+        "mount the medium so that this user may read it (`uid=` of FAT and exFAT), or let root read it: cat FILE | {prefix} airlock import -"
+    ))
+}
+
 pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     let config = Config::read(args.config.as_deref())?;
     let manual = config.activation == Activation::Manual && !args.activate;
@@ -76,7 +90,7 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
         confirmed_date: args.date,
         signatures,
     };
-    let open = || media::open_all(&args.sources, Some(Duration::from_secs(args.stall_secs)));
+    let open = || media::open_all(&args.sources, Some(Duration::from_secs(args.stall_secs))).map_err(read_by_root);
     // Whatever a bundle may do to this process, it opens no connection and starts no program.
     crate::confine::no_network()?;
     let now = targets_now(&appliance);

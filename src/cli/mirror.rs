@@ -67,6 +67,8 @@ pub(super) fn run(args: &MirrorArgs, ui: &mut Ui) -> Result<()> {
             plan(&host, &repositories, &name),
         );
     }
+    // It writes a row of its own, whatever becomes of it.
+    appliance.verify_seals()?;
     let mut events = |event: MirrorEvent| {
         let MirrorEvent::Progress { done, total } = event;
         ui.progress("mirror", done, total);

@@ -35,6 +35,8 @@ mod bundle_repair;
 #[cfg(feature = "vendor")]
 mod bundle_sign;
 mod bundle_verifying;
+#[cfg(feature = "site")]
+mod changing;
 mod completion;
 #[cfg(feature = "site")]
 mod config;
@@ -315,7 +317,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version go to stdout with exit 0, mistakes to stderr with exit 2, and quote what they do not understand.
             let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-            Ui::usage(error);
+            Ui::usage(error, wanted_format());
             return code;
         }
     };
@@ -335,6 +337,8 @@ pub fn main() -> ExitCode {
                 .remedy("keep the input and report it; nothing half done was made visible"),
         )
     });
+    #[cfg(feature = "site")]
+    let result = changing::end(result);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -343,6 +347,24 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.class().exit_code())
         }
     }
+}
+
+/// The format that a command line asks for which is not understood.
+fn wanted_format() -> Format {
+    let words: Vec<_> = std::env::args_os().collect();
+    let behind = words
+        .windows(2)
+        .filter(|pair| pair.iter().take(1).any(|word| word == "--format"));
+    let behind = behind
+        .filter_map(|pair| pair.get(1))
+        .map(|word| word.to_string_lossy().into_owned());
+    let within = words
+        .iter()
+        .filter_map(|word| word.to_string_lossy().strip_prefix("--format=").map(ToOwned::to_owned));
+    let mut wanted = behind
+        .chain(within)
+        .filter_map(|word| Format::from_str(&word, true).ok());
+    wanted.next().unwrap_or(Format::Human)
 }
 
 fn run(command: Command, ui: &mut Ui) -> Result<()> {

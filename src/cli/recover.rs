@@ -74,7 +74,7 @@ impl What {
 }
 
 pub(super) fn run(args: &RecoverArgs, ui: &mut Ui) -> Result<()> {
-    let appliance = args.state.open(ui)?;
+    let appliance = args.state.open_to_change("recover", ui)?;
     ui.say(args.what.meant());
     confirm(ui, args.yes, &format!("airlock recover --as {}", args.what.word()))?;
     let recovery = match args.what {

@@ -22,7 +22,7 @@ use crate::appliance::secret::{MissingSecret, lacks};
 use crate::appliance::{Appliance, Hidden, ReleaseContent, ReleaseDamage};
 use crate::db::site::release::{Activated, ReleaseRow, State};
 use crate::db::site::targets::{DeploymentRow, TargetSet, Undeploy};
-use crate::domain::{Clock as _, Result, SystemClock, Uuid, counted, natural};
+use crate::domain::{Clock as _, Digest, Result, SystemClock, Uuid, counted, natural};
 
 /// Look at releases and choose which one is live
 #[derive(Debug, Subcommand)]
@@ -51,8 +51,9 @@ pub(super) enum ReleaseCommand {
     /// A local, audited act. Running servers notice it at once; what was live stays readable by digest for a while, so that
     /// pulls under way end well. Importing something older stays impossible.
     ///
-    /// Agents remove what their target no longer has, volumes included. So a release that lacks targets or deployments of the
-    /// live one, without naming them as removed, goes live only with --undeploy. What goes is said first, and with --undeploy asked; where
+    /// Agents remove deployments that their target no longer has, volumes included; of a target that the release lacks as a whole nothing is
+    /// deleted, and its agent is refused. So a release that lacks targets or deployments of the live one, without naming them as removed,
+    /// goes live only with --undeploy. What goes is said first, and with --undeploy asked; where
     /// nobody is there to be asked, --yes is the answer. Which secrets get another value with it, an older one where it goes back, which are
     /// made and which nothing uses any more is said first too, and asked on a terminal. One that waits for secrets, or that is too large for agents with the values that
     /// were entered here, is refused with the command for each.
@@ -63,7 +64,7 @@ pub(super) enum ReleaseCommand {
         /// Product or PRODUCT/CHANNEL, where several match
         #[arg(long)]
         product: Option<String>,
-        /// Let agents remove what the live release has and this one lacks
+        /// Go on where this release lacks what the live one has: a deployment is deleted by its agent, a target is refused and keeps what runs
         #[arg(long)]
         undeploy: bool,
         /// Do not ask
@@ -76,8 +77,8 @@ pub(super) enum ReleaseCommand {
     },
     /// Let a release go that is not live, with all content that only it has
     ///
-    /// Said first, and asked. One that the newest signed status package of its vendor lists is told to go, and goes with `airlock gc` once a
-    /// newer package was signed: until then the vendor's next bundle may build on it.
+    /// Said first, and asked. One that its vendor may build on is told to go, and goes with `airlock gc` once the vendor knows: `airlock gc
+    /// --help` says when that is. --at-once does not wait.
     #[command(after_help = "Examples:\n  airlock release remove 1.2.0 --dry-run\n  airlock release remove 1.2.0 --yes")]
     Remove(RemoveArgs),
 }
@@ -97,8 +98,13 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             for release in appliance.releases()? {
                 // Nothing of one that was replaced has a name any more.
                 let hidden = match release.state {
-                    State::Retired => Hidden::default(),
-                    _ => appliance.hidden(&release)?,
+                    State::Retired => Ok(Hidden::default()),
+                    _ => appliance.hidden(&release),
+                };
+                let hidden = match hidden {
+                    // `gc` let it go a moment ago.
+                    Err(_) if appliance.is_gone(&release)? => continue,
+                    hidden => hidden?,
                 };
                 let is_damaged = damage.of(&release).map_or("", |_| "  DAMAGED");
                 let is_leaving = if release.leaving.is_some() { "  LEAVING" } else { "" };
@@ -121,8 +127,9 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
         } => {
             let appliance = state.open_as(&config.read()?, ui)?;
             let release = appliance.find_release(release, product.as_deref())?;
-            let content = appliance.release_content(&release)?;
-            let hidden = appliance.hidden(&release)?;
+            let (content, hidden) = appliance.while_here(&release, || {
+                Ok((appliance.release_content(&release)?, appliance.hidden(&release)?))
+            })?;
             let damage = DamageView::read(&appliance)?;
             let damage = damage.of(&release);
             let names = ScopeNames::read(&appliance, [])?;
@@ -132,7 +139,11 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             if let Some(members) = value.as_object_mut() {
                 members.insert("blobs".into(), content.blobs.into());
                 members.insert("bytes".into(), content.bytes.into());
-                members.insert("names".into(), json!(content.names));
+                let names = content
+                    .names
+                    .iter()
+                    .map(|(name, digest)| json!({"name": name, "digest": digest}));
+                members.insert("names".into(), names.collect());
                 members.insert("targets".into(), targets_json(&content.targets));
                 members.insert("removed".into(), json!(content.targets.removed));
                 members.insert("removed_named".into(), json!(content.removed));
@@ -145,7 +156,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
                 release.imported_at,
                 super::ui::bytes(content.bytes),
                 counted(content.blobs, "blob"),
-                content.names.join("\n"),
+                named(&content.names),
                 targets_human(&content),
                 hidden::lines(&hidden),
                 damage.map_or_else(String::new, |damage| damage_view::line(damage, &names)),
@@ -161,13 +172,18 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             config,
             state,
         } => {
-            let appliance = state.open_as(&config.read()?, ui)?;
+            let appliance = state.open_as_to_change(&config.read()?, "release activate", ui)?;
             let named = release;
             let release = appliance.find_release(named, product.as_deref())?;
-            let next = appliance.release_content(&release)?.targets;
+            let (next, gone, secrets) = appliance.while_here(&release, || {
+                let next = appliance.release_content(&release)?.targets;
+                Ok((
+                    next,
+                    appliance.gone_names_of(&release)?,
+                    appliance.secret_plan(&release)?,
+                ))
+            })?;
             let plan = ReleasePlan::new(&targets_now(&appliance), &release.scope, &next, ui);
-            let gone = appliance.gone_names_of(&release)?;
-            let secrets = appliance.secret_plan(&release)?;
             let told = secret_plan::lines(&secrets, &secrets.made);
             let step = step(&appliance, &release)?;
             let is_back = step.as_ref().is_some_and(|(_, is_back)| *is_back);
@@ -274,6 +290,12 @@ fn table(rows: &[[String; 5]], notes: &[String]) -> String {
             .collect();
         cells.join("  ").trim_end().to_owned() + note
     });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// One line for each name, with the digest behind it.
+fn named(names: &[(String, Digest)]) -> String {
+    let lines = names.iter().map(|(name, digest)| format!("{name}  {digest}"));
     lines.collect::<Vec<_>>().join("\n")
 }
 

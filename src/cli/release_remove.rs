@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Ui;
 use super::advice::quoted;
 use super::confirm::confirm;
-use super::gc::{said, standing_json, visible_lines};
+use super::gc::{KNOWN, said, standing_json, visible_lines};
 use super::scope_names::ScopeNames;
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
@@ -23,6 +23,9 @@ pub(super) struct RemoveArgs {
     /// Say what would go, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Do not wait until its vendor knows: a bundle that builds on it will be refused
+    #[arg(long)]
+    at_once: bool,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -34,7 +37,11 @@ pub(super) struct RemoveArgs {
 
 pub(super) fn run(args: &RemoveArgs, ui: &mut Ui) -> Result<()> {
     let config = args.config.read()?;
-    let appliance = args.state.open_as(&config, ui)?;
+    let appliance = if args.dry_run {
+        args.state.open_as(&config, ui)?
+    } else {
+        args.state.open_as_to_change(&config, "release remove", ui)?
+    };
     let release = appliance.find_release(&args.release, args.product.as_deref())?;
     let plan = appliance.removal_plan(release.head, config.retention, SystemClock.now())?;
     let names = ScopeNames::read(&appliance, [])?;
@@ -56,11 +63,11 @@ pub(super) fn run(args: &RemoveArgs, ui: &mut Ui) -> Result<()> {
         "it cannot be made live again, and its bundle is refused unless it is the newest that was imported".to_owned(),
     );
     if plan.standing.listed {
-        lines.push(
-            "the newest status package of its vendor lists it, for the next bundle may build on it: it goes once a newer one is signed \
-             that does not"
-                .to_owned(),
-        );
+        lines.push(if args.at_once {
+            "its vendor does not know: a bundle on its way that builds on it will be refused (E-DEPENDENCY), and has to be made again".to_owned()
+        } else {
+            format!("its vendor may build on it: it is told to go, and goes {KNOWN}; --at-once does not wait")
+        });
     }
     let mut value = json!({
         "release": standing_json(&plan.standing), "blobs": plan.blobs, "bytes": plan.bytes, "visible": plan.visible,
@@ -80,15 +87,19 @@ pub(super) fn run(args: &RemoveArgs, ui: &mut Ui) -> Result<()> {
     let product = args.product.as_ref().map_or_else(String::new, |product| {
         format!(" --product {}", quoted(&escape(product)))
     });
-    let again = format!("airlock release remove {}{product}", quoted(&escape(&args.release)));
+    let at_once = if args.at_once { " --at-once" } else { "" };
+    let again = format!(
+        "airlock release remove {}{product}{at_once}",
+        quoted(&escape(&args.release))
+    );
     confirm(ui, args.yes, &again)?;
-    let removed = appliance.remove_release(release.head, config.retention, SystemClock.now())?;
+    let removed = appliance.remove_release(release.head, config.retention, args.at_once, SystemClock.now())?;
     let human = if removed.releases > 0 {
         put("removed");
         said(&removed)
     } else {
         put("told");
-        format!("{name} is told to go: `airlock gc` takes it once a newer status package is signed")
+        format!("{name} is told to go: `airlock gc` takes it {KNOWN}")
     };
     ui.result(&value, human)
 }

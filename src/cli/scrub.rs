@@ -21,7 +21,8 @@ use crate::stream::write_atomically;
 /// Hash all stored content anew, no faster than is said, and set aside what is not what was imported
 ///
 /// Damaged content is never served: it goes into evidence/, and what mends it is said, here and in `airlock release list`: the bundle that
-/// brought it, imported once more, or a small file with what is damaged alone, which the vendor makes of --report. One that is stopped goes on where it was. Servers, imports and agents go on meanwhile.
+/// brought it, imported once more, or a small file with what is damaged alone, which the vendor makes of --report; the command ends with E-STATE
+/// (27) then. One that is stopped goes on with the blob at which it was. Servers, imports and agents go on meanwhile.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  airlock scrub --rate 100\n  nice airlock scrub --rate 0   # as fast as it goes")]
 pub(super) struct ScrubArgs {

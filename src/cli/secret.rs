@@ -152,7 +152,14 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
     | SecretCommand::Set { place, .. }
     | SecretCommand::Generate { place, .. }
     | SecretCommand::Forget { place, .. }) = command;
-    let appliance = place.state.open_as(&place.config.read()?, ui)?;
+    let config = place.config.read()?;
+    let mut changing = |name| place.state.open_as_to_change(&config, name, ui);
+    let appliance = match command {
+        SecretCommand::List { .. } => place.state.open_as(&config, ui)?,
+        SecretCommand::Set { .. } => changing("secret set")?,
+        SecretCommand::Generate { .. } => changing("secret generate")?,
+        SecretCommand::Forget { .. } => changing("secret forget")?,
+    };
     match command {
         SecretCommand::List { .. } => secret_list::print(&appliance, ui),
         SecretCommand::Set { which, replace, .. } => {

@@ -73,6 +73,9 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     if let Some(authority) = &authority {
         services = services.with_authority(authority);
     }
+    if let Some(note) = config.interval_note() {
+        ui.warn(shown(&note));
+    }
     match appliance.alarms() {
         Ok(standing) => {
             for line in standing.iter().flat_map(Standing::lines) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::Ui;
+use super::{Ui, changing};
 use crate::appliance::Appliance;
 use crate::config::Config;
 use crate::domain::{Error, Result, SystemClock};
@@ -43,6 +43,33 @@ impl StateArgs {
     pub(super) fn open_as(&self, config: &Config, ui: &mut Ui) -> Result<Arc<Appliance>> {
         let finish = |appliance: Appliance| Arc::new(appliance.with_shared_hosts(config.shared_hosts.clone()));
         self.open_with(finish, ui)
+    }
+
+    /// As [`Self::open`], for a command that changes something here: the log is walked, and a refusal of the command is a row of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Appliance::open`]; `E-STATE audit-broken`.
+    pub(super) fn open_to_change(&self, command: &'static str, ui: &mut Ui) -> Result<Arc<Appliance>> {
+        let appliance = self.open(ui)?;
+        changing::begin(&appliance, command)?;
+        Ok(appliance)
+    }
+
+    /// As [`Self::open_to_change`], as the configuration of the site says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open_to_change`].
+    pub(super) fn open_as_to_change(
+        &self,
+        config: &Config,
+        command: &'static str,
+        ui: &mut Ui,
+    ) -> Result<Arc<Appliance>> {
+        let appliance = self.open_as(config, ui)?;
+        changing::begin(&appliance, command)?;
+        Ok(appliance)
     }
 
     fn open_with(&self, finish: impl FnOnce(Appliance) -> Arc<Appliance>, ui: &mut Ui) -> Result<Arc<Appliance>> {
@@ -90,16 +117,21 @@ fn as_owner(uid: u32, gid: u32, command: &str) -> String {
     if uid == 0 {
         return format!("run it as root: {command}");
     }
-    let prefix = match name_of(uid) {
-        Some(name) => format!("runuser -u {name} --"),
-        None => format!("setpriv --reuid {uid} --regid {gid} --clear-groups --"),
-    };
+    let prefix = by_root(uid, gid);
     let who = if rustix::process::geteuid().is_root() {
         ""
     } else {
         "as root, "
     };
     format!("{who}run it as the user that the folder belongs to: {prefix} {command}")
+}
+
+/// Returns what root puts before a command that another user is to run.
+pub(super) fn by_root(uid: u32, gid: u32) -> String {
+    match name_of(uid) {
+        Some(name) => format!("runuser -u {name} --"),
+        None => format!("setpriv --reuid {uid} --regid {gid} --clear-groups --"),
+    }
 }
 
 /// Returns the name of a local user, if it is one that needs no quoting.

@@ -21,6 +21,8 @@ pub(super) struct AcknowledgeArgs {
 
 pub(super) fn run(args: &AcknowledgeArgs, ui: &mut Ui) -> Result<()> {
     let appliance = args.state.open(ui)?;
+    // What is refused of an acknowledgement has a row of its own.
+    appliance.verify_seals()?;
     let file = open_named(&args.file, "open the acknowledgement")?;
     // One byte more than it may have: that it is too long is a refusal, and in the log.
     let most = limits::ACKNOWLEDGEMENT_BYTES as u64 + 1;

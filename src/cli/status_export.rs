@@ -75,7 +75,7 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
         check_is_meant(&args.destination)?;
     }
     let config = args.package.config.read()?;
-    let appliance = args.package.state.open_as(&config, ui)?;
+    let appliance = args.package.state.open_as_to_change(&config, "status export", ui)?;
     package_args::settle(&appliance, ui);
     let redactor = package_args::redactor(&appliance, &config)?;
     let asked = approval_rule::asked(&appliance, &config.export, ui)?;

@@ -37,7 +37,7 @@ pub(super) struct PreviewArgs {
 
 pub(super) fn run(args: &PreviewArgs, ui: &mut Ui) -> Result<()> {
     let config = args.package.config.read()?;
-    let appliance = args.package.state.open_as(&config, ui)?;
+    let appliance = args.package.state.open_as_to_change(&config, "status preview", ui)?;
     package_args::settle(&appliance, ui);
     let redactor = package_args::redactor(&appliance, &config)?;
     let asked = approval_rule::asked(&appliance, &config.export, ui)?;

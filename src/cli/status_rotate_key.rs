@@ -20,7 +20,7 @@ pub(super) struct RotateKeyArgs {
 }
 
 pub(super) fn run(args: &RotateKeyArgs, ui: &mut Ui) -> Result<()> {
-    let appliance = args.state.open(ui)?;
+    let appliance = args.state.open_to_change("status rotate-key", ui)?;
     ui.say("every vendor must enrol this site again with its new file; the keys of now are given up");
     ui.say("a bundle under way whose secrets were sealed to the key of now cannot be imported any more: import it first, or have it made again");
     confirm(ui, args.yes, "airlock status rotate-key")?;

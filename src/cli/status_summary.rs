@@ -53,7 +53,7 @@ pub(super) fn run(args: &SummaryArgs, ui: &mut Ui) -> Result<()> {
         output_place::check(path, Makes::Picture, [])?;
     }
     let settings = args.config.read()?.export;
-    let appliance = args.state.open(ui)?;
+    let appliance = args.state.open_to_change("status summary", ui)?;
     let domain = domain_of(&appliance, args.vendor.as_deref())?;
     let asked = approval_rule::asked(&appliance, &settings, ui)?;
     let lock = appliance.lock_export()?;

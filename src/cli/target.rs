@@ -206,9 +206,16 @@ impl Place {
         Hub::new(&Live::load(&appliance, Duration::ZERO)?, view)
     }
 
-    /// As [`Self::hub`], for what is printed for agents that shall find a server.
-    fn hub_as_served(&self, ui: &mut Ui) -> Result<Hub> {
-        let appliance = self.state.open(ui)?;
+    /// As [`Self::hub`], for a command that changes something.
+    fn hub_to_change(&self, command: &'static str, ui: &mut Ui) -> Result<Hub> {
+        let appliance = self.state.open_to_change(command, ui)?;
+        let view = self.config.site_view(&appliance)?;
+        Hub::new(&Live::load(&appliance, Duration::ZERO)?, view)
+    }
+
+    /// As [`Self::hub_to_change`], for what is printed for agents that shall find a server.
+    fn hub_as_served(&self, command: &'static str, ui: &mut Ui) -> Result<Hub> {
+        let appliance = self.state.open_to_change(command, ui)?;
         let view = self.config.site_view_as_served(&appliance, ui)?;
         Hub::new(&Live::load(&appliance, Duration::ZERO)?, view)
     }
@@ -233,7 +240,7 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
             target_watch::run(&hub, only.as_ref(), *once, ui.format())
         }
         TargetCommand::Add { name, like, place } => {
-            let hub = place.hub(ui)?;
+            let hub = place.hub_to_change("target add", ui)?;
             let template = find(&hub, like)?;
             let id = hub.add_target(name, &template.id)?;
             for secret in hub.live().appliance().secrets()? {
@@ -260,7 +267,7 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
             yes,
             place,
         } => {
-            let hub = place.hub(ui)?;
+            let hub = place.hub_to_change("target secret", ui)?;
             let target = find(&hub, target)?;
             if target.secret != SecretView::None {
                 tell_replaced(&target, ui);
@@ -288,15 +295,23 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
             application,
             yes,
             place,
-        } => target_away::undeploy(&place.hub(ui)?, target, application, *yes, ui),
+        } => target_away::undeploy(
+            &place.hub_to_change("target undeploy", ui)?,
+            target,
+            application,
+            *yes,
+            ui,
+        ),
         TargetCommand::Deploy {
             target,
             application,
             place,
-        } => target_away::deploy(&place.hub(ui)?, target, application, ui),
-        TargetCommand::Remove { target, yes, place } => target_away::remove(&place.hub(ui)?, target, *yes, ui),
+        } => target_away::deploy(&place.hub_to_change("target deploy", ui)?, target, application, ui),
+        TargetCommand::Remove { target, yes, place } => {
+            target_away::remove(&place.hub_to_change("target remove", ui)?, target, *yes, ui)
+        }
         TargetCommand::Restore { target, place } => {
-            let hub = place.hub(ui)?;
+            let hub = place.hub_to_change("target restore", ui)?;
             let removed = hub.find_removed(target);
             if let (TargetChoice::None(_), TargetChoice::One(here)) = (&removed, hub.find(target)) {
                 return report_target(&here.id, &here.name, false, "restored", RESTORED, ui);
@@ -305,12 +320,14 @@ pub(super) fn run(command: &TargetCommand, ui: &mut Ui) -> Result<()> {
             let changed = hub.remove_target(&target.id, Removal::Restore)?;
             report_target(&target.id, &target.name, changed, "restored", RESTORED, ui)
         }
-        TargetCommand::Free { uuid, yes, place } => target_free::run(&place.hub(ui)?, uuid, *yes, ui),
+        TargetCommand::Free { uuid, yes, place } => {
+            target_free::run(&place.hub_to_change("target free", ui)?, uuid, *yes, ui)
+        }
     }
 }
 
 fn connect(args: &ConnectArgs, ui: &mut Ui) -> Result<()> {
-    let hub = args.place.hub_as_served(ui)?;
+    let hub = args.place.hub_as_served("target connect", ui)?;
     let target = find(&hub, &args.target)?;
     warn_of_reach(hub.site_view(), ui);
     if let Some(engine) = args.mirrors {

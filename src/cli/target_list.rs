@@ -12,7 +12,8 @@ use super::target_state::{self, TargetState};
 use super::ui::escape;
 use super::waiting_view::WaitingView;
 use crate::appliance::fleet::{Hub, RemovedTarget, SecretView, TargetView};
-use crate::domain::{Result, Timestamp};
+use crate::db::site::release::ReleaseRow;
+use crate::domain::{Hash, Result, Timestamp};
 
 /// Columns of the table.
 const COLUMNS: [&str; 10] = [
@@ -47,9 +48,14 @@ pub(super) fn print(hub: &Hub, ui: &mut Ui) -> Result<()> {
     };
     let damage = DamageView::read(hub.live().appliance())?;
     let waiting = WaitingView::read(hub.live().appliance())?;
+    let releases = hub.live().appliance().releases()?;
+    let head = |view: &TargetView| {
+        let stated = |release: &&ReleaseRow| release.scope == view.scope && release.counter == view.counter;
+        releases.iter().find(stated).map(|release| release.head)
+    };
     ui.result(
         &json!({
-            "targets": targets.iter().map(to_json).collect::<Vec<_>>(),
+            "targets": targets.iter().map(|target| to_json(target, head(&target.view))).collect::<Vec<_>>(),
             "removed": removed.iter().map(removed_json).collect::<Vec<_>>(),
             "damage": damage.to_json(),
             "waiting": waiting.to_json(),
@@ -145,13 +151,13 @@ fn removed_json(one: &RemovedTarget) -> serde_json::Value {
     })
 }
 
-fn to_json(state: &TargetState) -> serde_json::Value {
+fn to_json(state: &TargetState, head: Option<Hash>) -> serde_json::Value {
     let target = &state.view;
     let (word, at) = agent_secret(target.secret);
     let mut value = json!({
         "kind": target.kind, "product": target.scope.product,
         "channel": target.scope.channel, "domain": target.scope.domain, "epoch": target.counter.epoch,
-        "sequence": target.counter.sequence, "release": target.release_version, "agent": target.agent,
+        "sequence": target.counter.sequence, "release": target.release_version, "head": head, "agent": target.agent,
         "like": target.template, "agent_secret": word, "agent_secret_at": at, "fault": target.fault,
     });
     if let (Some(members), serde_json::Value::Object(reported)) = (value.as_object_mut(), state.to_json()) {

@@ -104,7 +104,7 @@ pub(super) fn run(command: &TrustCommand, ui: &mut Ui) -> Result<()> {
                 .expected(told.spoken())
                 .remedy("do not trust the file; ask the vendor for the right one"));
             }
-            let appliance = state.open(ui)?;
+            let appliance = state.open_to_change("trust add", ui)?;
             let pinned = appliance.pin(&chain, SystemClock.now())?;
             let enrolment = appliance.enrolment_path(chain.domain())?;
             let (word, human) = match pinned {

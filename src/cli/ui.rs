@@ -252,8 +252,9 @@ impl Ui {
         self.talk(&text);
     }
 
-    /// Says what is wrong with the command line, or the help that it asks for; a closed pipe is no news.
-    pub(super) fn usage(mut error: clap::Error) {
+    /// Says what is wrong with the command line, or the help that it asks for; a closed pipe is no news. Machines are told as of every refusal,
+    /// in the words of the parser.
+    pub(super) fn usage(mut error: clap::Error, format: Format) {
         use clap::error::ContextValue;
 
         // What the message quotes came from outside; the rest of it has line breaks of its own.
@@ -272,7 +273,12 @@ impl Ui {
             error.insert(kind, value);
         }
         let text = shown_lines(&error.render().to_string());
-        if error.use_stderr() {
+        if error.use_stderr() && format != Format::Human {
+            let first = text.split("\n\n").next().unwrap_or_default();
+            let found = first.strip_prefix("error: ").unwrap_or(first).split_whitespace();
+            let refusal = Error::new(Class::Usage, "command-line", found.collect::<Vec<_>>().join(" ")).with_a_remedy();
+            Self::new(format).refuse(&refusal);
+        } else if error.use_stderr() {
             write!(io::stderr().lock(), "{text}").ok();
         } else {
             write!(io::stdout().lock(), "{text}").ok();

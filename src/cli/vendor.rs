@@ -1,11 +1,13 @@
 //! `airlock vendor`: a vendor's workspace, the sites it knows, its trust.
 
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::advice::quoted;
+use super::confirm::confirm;
 use super::file_kind::Door;
 use super::passphrase::PassphraseArgs;
 use super::times::{RootTimes, in_years};
@@ -16,11 +18,11 @@ use super::vendor_release::{self, ReleaseFileCommand};
 use super::vendor_restore::{self, VendorRestoreArgs};
 use super::vendor_trust::{self, TrustCommand};
 use super::workspace_folder::WorkspaceArgs;
-use crate::crypto::ENROLMENT_BYTES;
+use crate::crypto::{ENROLMENT_BYTES, Enrolment};
 use crate::db::ledger::{self, Recorded, Replacement, findings};
-use crate::domain::{Clock as _, Name, Result, SystemClock, counted};
+use crate::domain::{Class, Clock as _, Error, Name, Result, SystemClock, counted};
 use crate::stream::{open_named, read_bounded};
-use crate::vendor_side::{Init, Replaced, Workspace, enrol, replace, withdraw};
+use crate::vendor_side::{Init, Replaced, Workspace, enrol, look, replace, withdraw};
 
 /// Years that root 1 holds unless said otherwise.
 const ROOT_YEARS: u16 = 5;
@@ -41,11 +43,13 @@ pub(super) enum VendorCommand {
     Init(InitArgs),
     /// Record a site's public keys from its enrolment file
     ///
-    /// The file comes from `airlock init` or `airlock trust add` on the appliance, and is meant for you alone. Its signature is checked;
-    /// the same file again changes nothing. A known site with other keys is refused: keys that the site replaced itself (`airlock
+    /// The file comes from `airlock init` or `airlock trust add` on the appliance, and is meant for you alone. Its signature is checked, and
+    /// the status key that it names is shown: compare it with what the site reads out (`airlock trust show` there) before you say yes. Where
+    /// nobody is there to be asked, --fingerprint compares it. The same file again changes nothing. A known site with other keys is refused: keys that the site replaced itself (`airlock
     /// status rotate-key`) are taken with --replace, after you have compared the fingerprint with the site by voice.
     #[command(
-        after_help = "Examples:\n  airlock vendor enroll plant-7.enrolment.json -w acme --name plant-7\n  \
+        after_help = "Examples:\n  airlock vendor enroll plant-7.enrolment.json -w acme --dry-run\n  \
+                            airlock vendor enroll plant-7.enrolment.json -w acme --name plant-7\n  \
                             airlock vendor enroll plant-7.new.json -w acme --replace plant-7"
     )]
     Enroll(EnrollArgs),
@@ -117,6 +121,12 @@ pub(super) struct EnrollArgs {
     /// The site, by name or id, whose keys those of the file replace; also takes back a site that was withdrawn
     #[arg(long, value_name = "SITE")]
     replace: Option<String>,
+    /// The status key as the site told it, with or without spaces: another one is refused, and nobody is asked
+    #[arg(long, value_name = "HEX")]
+    fingerprint: Option<String>,
+    /// Show whose file it is and its status key, and record nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -200,6 +210,18 @@ fn enroll(args: &EnrollArgs, ui: &mut Ui) -> Result<()> {
     let file = open_named(path, "open the enrolment file")?;
     let told = |error| Door::ENROLMENT.told(error, path);
     let bytes = read_bounded(file, ENROLMENT_BYTES, "an enrolment file").map_err(told)?;
+    let enrolment = look(&workspace, &bytes).map_err(told)?;
+    if args.dry_run {
+        return ui.result(
+            &json!({"result": "dry-run", "site": enrolment.site, "status_key": enrolment.status.id, "created_at": enrolment.created_at}),
+            format_args!(
+                "site         {}\nstatus key   {} (compare it with the site by voice)\nnothing was recorded",
+                enrolment.site,
+                enrolment.status.id.spoken()
+            ),
+        );
+    }
+    check_key(args, &workspace, &enrolment, ui)?;
     if let Some(site) = &args.replace {
         let replaced = replace(&workspace, &bytes, site, SystemClock.now()).map_err(told)?;
         return replace_keys(&replaced, ui);
@@ -231,6 +253,39 @@ fn enroll(args: &EnrollArgs, ui: &mut Ui) -> Result<()> {
             "no name was given, so this site goes by its id; name it, once, with `airlock vendor enroll {} --name NAME`",
             quoted(&path.display().to_string())
         ));
+    }
+    Ok(())
+}
+
+/// Compares the status key with what the site told, or has a person compare it, before it counts.
+fn check_key(args: &EnrollArgs, workspace: &Workspace, enrolment: &Enrolment, ui: &mut Ui) -> Result<()> {
+    let key = enrolment.status.id;
+    if let Some(told) = &args.fingerprint {
+        let told: String = told.chars().filter(|c| !c.is_whitespace()).collect();
+        return if told.eq_ignore_ascii_case(&key.to_string()) {
+            Ok(())
+        } else {
+            Err(Error::new(
+                Class::Trust,
+                "fingerprint",
+                format!("the file's status key is {}", key.spoken()),
+            )
+            .expected(format!("{told}, as it was given"))
+            .remedy("do not enrol the file; ask the site for the right one, and compare again"))
+        };
+    }
+    let known = workspace
+        .ledger()?
+        .read(|connection| ledger::site(connection, &enrolment.site))?;
+    let is_new = match known {
+        Some(site) => site.status_key_id()? != key,
+        None => true,
+    };
+    if is_new && io::stdin().is_terminal() {
+        ui.say(format_args!("site         {}", enrolment.site));
+        ui.say(format_args!("status key   {}", key.spoken()));
+        ui.say("does the site read out this very key (`airlock trust show` there)?");
+        confirm(ui, false, "airlock vendor enroll")?;
     }
     Ok(())
 }

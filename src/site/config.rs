@@ -2,12 +2,14 @@
 //!
 //! | File | One step or type |
 //! |---|---|
+//! | `check` | what is checked else only by whoever uses it |
 //! | `document` | every key once: type, default, meaning, what it takes, example; the parser is made of it |
 //! | `key` | the same for people: the sample, the reference |
 //! | `places` | line and column of what the file says |
 //! | `held` | what holds, and whether the file, a flag or a default says so |
 //! | `mirror` | `[mirror]` |
 
+mod check;
 mod document;
 mod held;
 mod key;
@@ -23,10 +25,9 @@ use self::document::{Document, ExportTable, Read};
 use self::places::{Place, Places, wrong};
 use crate::appliance::SharedHosts;
 use crate::appliance::care::{Pace, Policy};
-use crate::appliance::export::{ExportSettings, Redactor};
-use crate::appliance::fleet::SiteView;
+use crate::appliance::export::ExportSettings;
 use crate::appliance::status::Quota;
-use crate::domain::{Name, Result, is_host, limits};
+use crate::domain::{Class, Name, Result, is_host, limits};
 use crate::http::{AgentSettings, Limits, Network, OwnCertificate, ReadPolicy, Settings, TlsSettings};
 use crate::package::Shows;
 use crate::stream::{open_named, read_bounded};
@@ -87,46 +88,6 @@ impl Config {
     pub fn read(path: Option<&Path>) -> Result<Self> {
         let file = place(path);
         Self::parse(&text(path)?.unwrap_or_default(), file)
-    }
-
-    /// Checks beside that what is checked else only by whoever uses it: addresses, names, patterns, the interval of agents.
-    ///
-    /// # Errors
-    ///
-    /// `E-USAGE`, with line and column where one key is wrong.
-    pub fn check(&self, path: Option<&Path>) -> Result<()> {
-        let places = Places::read(&text(path)?.unwrap_or_default(), place(path));
-        let server = &self.server;
-        for (number, name) in server.tls.names.iter().enumerate() {
-            let one = Settings {
-                tls: TlsSettings {
-                    names: vec![name.clone()],
-                    ..TlsSettings::default()
-                },
-                ..Settings::default()
-            };
-            one.check().map_err(|error| places.tell(error, "tls.names", number))?;
-        }
-        let agents = Settings {
-            agents: server.agents.clone(),
-            ..Settings::default()
-        };
-        agents
-            .check()
-            .map_err(|error| places.tell(error, "agents.address", 0))?;
-        SiteView::new("localhost", true, &server.agents.interval, None)
-            .map_err(|error| places.tell(error, "agents.interval", 0))?;
-        for (number, pattern) in self.export.redact.iter().enumerate() {
-            Redactor::new(std::slice::from_ref(pattern), &[])
-                .map_err(|error| places.tell(error, "export.redact", number))?;
-        }
-        Redactor::new(&self.export.redact, &[]).map_err(|error| places.tell(error, "export.redact", 0))?;
-        server
-            .check()
-            .map_err(|error| match places.of("listen").or(places.of("tls.listen")) {
-                Some(at) => error.context(&format!("{}, {at}", place(path).display())),
-                None => error,
-            })
     }
 
     fn parse(text: &str, place: &Path) -> Result<Self> {
@@ -220,17 +181,34 @@ fn text(path: Option<&Path>) -> Result<Option<String>> {
         return Ok(None);
     }
     let file = open_named(place, "read the configuration")?;
-    let bytes = read_bounded(file, BYTES, "the configuration")?;
+    let bytes = read_bounded(file, BYTES, "the configuration").map_err(|error| {
+        let error = error.context(&place.display().to_string());
+        if error.class() == Class::Limit {
+            return error.remedy("name the right file, or begin with `airlock config reference --sample`");
+        }
+        error
+    })?;
     String::from_utf8(bytes)
         .map(Some)
         .map_err(|e| wrong(place, None, "is not UTF-8").with_source(e))
 }
 
 fn document(text: &str, place: &Path) -> Result<Document> {
+    if let Some((at, table)) = Places::listed_table(text) {
+        return Err(
+            wrong(place, Some(at), &format!("[{table}] is written as a list of tables"))
+                .expected(format!("[{table}], once")),
+        );
+    }
     toml::from_str(text).map_err(|error| {
         // Line and column first; the library's drawing of the place does not fit into one sentence.
         let at = error.span().map(|span| Place::of(text, span.start));
-        wrong(place, at, &error.message().replace('\n', " ")).with_source(error)
+        let found = error
+            .message()
+            .replace('\n', " ")
+            // Of an enumeration, which is written as a text here.
+            .replace("wanted string or table", "expected a text in quotes");
+        wrong(place, at, &found).with_source(error)
     })
 }
 
@@ -282,12 +260,14 @@ fn bounds(file: &Document, places: &Places) -> Result<Limits> {
         .filter(|(key, seconds)| *seconds == 0 && *key != "limits.shutdown_seconds");
     nothing.extend(above_zero.map(|(key, _)| *key));
     if file.listen.is_empty() && file.tls.listen.is_empty() {
-        nothing.push("listen");
-    }
-    if !nothing.is_empty() {
         return Err(places
-            .wrong(&nothing, "leaves nothing to serve with")
-            .expected("at least one address, and limits above zero"));
+            .wrong(&["listen", "tls.listen"], "leaves nothing to serve with")
+            .expected("at least one address in listen or tls.listen"));
+    }
+    if let Some(key) = nothing.first() {
+        return Err(places
+            .wrong(&[key], &format!("has {key} = 0, and leaves nothing to serve with"))
+            .expected(format!("{key} above zero")));
     }
     let mut unlimited: Vec<&str> = Vec::new();
     if table.connections > CONNECTIONS {
@@ -299,13 +279,15 @@ fn bounds(file: &Document, places: &Places) -> Result<Limits> {
             .filter(|(_, seconds)| *seconds > LONGEST.as_secs())
             .map(|(key, _)| *key),
     );
-    if !unlimited.is_empty() {
+    if let Some(key) = unlimited.first() {
+        let most = if key.ends_with("connections") {
+            CONNECTIONS as u64
+        } else {
+            LONGEST.as_secs()
+        };
         return Err(places
-            .wrong(&unlimited, "sets limits that limit nothing")
-            .expected(format!(
-                "at most {CONNECTIONS} connections, and times of at most {} seconds",
-                LONGEST.as_secs()
-            )));
+            .wrong(&[key], "sets limits that limit nothing")
+            .expected(format!("{key} of at most {most}")));
     }
     Ok(Limits {
         connections: table.connections,
@@ -327,13 +309,19 @@ fn export(table: ExportTable, places: &Places) -> Result<ExportSettings> {
             .expected(format!("export.approvals up to {}", limits::SIGNATURES)));
     }
     let bytes = |mib: u64| mib.saturating_mul(1 << 20);
-    if bytes(table.max_size_mib) < limits::PACKAGE_BYTES_MIN || table.outbox_mib < table.max_size_mib {
+    if bytes(table.max_size_mib) < limits::PACKAGE_BYTES_MIN {
         return Err(places
-            .wrong(
-                &["export.max_size_mib", "export.outbox_mib"],
-                "leaves no room for a package of any use",
-            )
-            .expected("export.max_size_mib of 1 or more, and export.outbox_mib of at least as much"));
+            .wrong(&["export.max_size_mib"], "leaves no room for a package of any use")
+            .expected("export.max_size_mib of 1 or more"));
+    }
+    if table.outbox_mib < table.max_size_mib {
+        let (outbox, most) = (table.outbox_mib, table.max_size_mib);
+        let found = format!(
+            "leaves no room for a package of any use: {outbox} MiB of outbox, for packages of up to {most} MiB"
+        );
+        return Err(places
+            .wrong(&["export.outbox_mib", "export.max_size_mib"], &found)
+            .expected("export.outbox_mib of at least export.max_size_mib"));
     }
     Ok(ExportSettings {
         shows: Shows::of(table.profile.shows().iter().chain(table.show)),
@@ -368,7 +356,6 @@ fn shared(host: String, number: usize, places: &Places) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Class;
     use crate::package::Switch;
 
     fn parse(text: &str) -> Result<Config> {

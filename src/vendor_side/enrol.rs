@@ -42,7 +42,7 @@ pub struct Replaced {
 /// Those of [`Enrolment::parse`]; `E-TRUST other-domain` for another vendor's file, `withdrawn-site`; `E-EQUIVOCATION site-keys` for a
 /// known site with other keys; `E-USAGE site-name`; `E-STATE`, `E-IO`, `E-SPACE` of the ledger.
 pub fn enrol(workspace: &Workspace, file: &[u8], name: Option<&str>, at: Timestamp) -> Result<Enrolled> {
-    let enrolment = own(workspace, file)?;
+    let enrolment = look(workspace, file)?;
     if let Some(name) = name {
         check_name(name)?;
     }
@@ -71,7 +71,7 @@ pub fn enrol(workspace: &Workspace, file: &[u8], name: Option<&str>, at: Timesta
 /// Those of [`Enrolment::parse`]; `E-TRUST other-domain`, `replaced-key`; `E-USAGE no-site` for a site that is not enrolled, `other-site`
 /// when the file is another one's; `E-STATE`, `E-IO`, `E-SPACE` of the ledger.
 pub fn replace(workspace: &Workspace, file: &[u8], site: &str, at: Timestamp) -> Result<Replaced> {
-    let enrolment = own(workspace, file)?;
+    let enrolment = look(workspace, file)?;
     let ledger = workspace.ledger()?;
     let (known, replacement) = ledger.write(|transaction| {
         let known = find_site(transaction, site)?;
@@ -110,8 +110,12 @@ pub fn withdraw(workspace: &Workspace, site: &str, at: Timestamp) -> Result<(Sit
     })
 }
 
-/// Reads a file that is for the vendor of this workspace.
-fn own(workspace: &Workspace, file: &[u8]) -> Result<Enrolment> {
+/// Reads a file that is for the vendor of this workspace, and records nothing.
+///
+/// # Errors
+///
+/// Those of [`Enrolment::parse`]; `E-TRUST other-domain` for another vendor's file.
+pub fn look(workspace: &Workspace, file: &[u8]) -> Result<Enrolment> {
     let enrolment = Enrolment::parse(file)?;
     let domain = workspace.chain().domain();
     if enrolment.domain() != domain {

@@ -58,7 +58,7 @@ pub use answer::AckKeys;
 pub use backup_workspace::{BackedUpWorkspace, NumberFact, WorkspaceFacts, WorkspaceRestore};
 pub use build::{Built, build, release_keys};
 pub use encode::{BaseReport, BlobReport, EncodeOptions, EncodeReport, Encodings, Outcome, Reason};
-pub use enrol::{Enrolled, Replaced, enrol, find_site, replace, site, withdraw};
+pub use enrol::{Enrolled, Replaced, enrol, find_site, look, replace, site, withdraw};
 pub use fleet::{ChartReport, ChartWay};
 pub use key_ring::{KeyRing, PUBLIC_SUFFIX};
 pub use learn::{Learned, learn};

@@ -61,6 +61,11 @@ impl SiteKeys {
         })
     }
 
+    /// Returns how many there are.
+    pub fn count(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Whether a key is one of them.
     pub fn has(&self, id: KeyId) -> bool {
         self.keys.iter().any(|key| key.id() == id)

@@ -12,8 +12,8 @@ use super::SqlResult as _;
 use crate::crypto::canonical;
 use crate::domain::{Class, Code, Error, Hash, Result, Timestamp};
 
-/// A row is missing, moved or changed.
-pub const BROKEN: Code = Code::new("audit-broken");
+/// Sub-code of a log that does not hold.
+pub const AUDIT_BROKEN: Code = Code::new("audit-broken");
 
 const LABEL: &[u8] = b"airlock-audit-row-v1\n";
 
@@ -78,18 +78,6 @@ pub fn last_number(connection: &Connection) -> Result<u64> {
     connection
         .prepare_cached("SELECT coalesce(max(number), 0) FROM audit")
         .and_then(|mut select| select.query_row([], |row| row.get(0)))
-        .sql("read the audit log")
-}
-
-/// Returns the hash of a row.
-///
-/// # Errors
-///
-/// Those of [`SqlResult::sql`].
-pub fn hash_of(connection: &Connection, number: u64) -> Result<Option<Hash>> {
-    connection
-        .prepare_cached("SELECT hash FROM audit WHERE number = ?")
-        .and_then(|mut select| select.query_row([number], |row| row.get(0)).optional())
         .sql("read the audit log")
 }
 
@@ -183,8 +171,9 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     })
 }
 
-fn broken(number: u64, how: &str) -> Error {
-    Error::new(Class::State, BROKEN, format!("audit row {number} {how}"))
+/// A log that does not hold, with the row that shows it.
+pub(super) fn broken(number: u64, how: &str) -> Error {
+    Error::new(Class::State, AUDIT_BROKEN, format!("audit row {number} {how}"))
         .expected("a log in which every row is sealed by the next")
         .remedy("end airlock serve, keep a copy of the state folder as evidence, then put a whole copy of it from before in its place")
 }

@@ -4,6 +4,7 @@
 mod atomic;
 mod bounded;
 mod lock;
+mod lock_holder;
 mod looked;
 mod named;
 mod ordered;
@@ -15,6 +16,7 @@ mod unnamed;
 pub use atomic::{create_folder, create_own_folder, look_to_write, sync_folder, write_atomically, write_atomically_of};
 pub use bounded::{read_bounded, read_exact_or_end};
 pub use lock::LockFile;
+pub use lock_holder::lock_holder;
 pub use looked::{Looked, NOT_A_FILE};
 pub use named::{open_lasting, open_named};
 pub use ordered::{ordered_map, worker_count};

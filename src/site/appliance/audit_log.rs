@@ -9,10 +9,11 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::export::own_head;
 use super::state::Appliance;
 use crate::crypto::{Checkpoint, Envelope, PayloadType, PublicKey, RoleName, canonical};
 use crate::db::Connection;
-use crate::db::site::{audit, stream_log};
+use crate::db::site::{audit, log_witness, packages, stream_log};
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
 use crate::stream::write_atomically_of;
 
@@ -87,12 +88,13 @@ impl Appliance {
         self.verify_seals()
     }
 
-    /// As [`Appliance::verify_audit`], of the rows alone: what cannot be read beside them is another's matter.
+    /// As [`Appliance::verify_audit`], of the rows alone: what cannot be read beside them is another's matter. Whoever changes something here
+    /// asks before: to a log that does not hold nothing is added, and nothing of it is signed.
     ///
     /// # Errors
     ///
-    /// `E-STATE audit-broken` with the first row that does not hold.
-    pub(super) fn verify_seals(&self) -> Result<AuditState> {
+    /// `E-STATE audit-broken` with the first row that does not hold, or is missing by what else is here.
+    pub fn verify_seals(&self) -> Result<AuditState> {
         self.db.read(seals)
     }
 
@@ -140,8 +142,13 @@ impl Appliance {
         while row.starts_with(ROW) {
             number = number.saturating_add(1);
             hash = audit::seal(hash, &row);
-            let kept = self.db.read(|connection| audit::hash_of(connection, number))?;
-            if kept != Some(hash) {
+            let kept = self
+                .db
+                .read(|connection| audit::list(connection, number.saturating_sub(1), 1))?;
+            // The row itself too: in a log that does not hold its seal says nothing of it.
+            let kept = kept.first().filter(|kept| kept.number == number);
+            let is_same = kept.is_some_and(|kept| kept.hash == hash && kept.line().as_bytes() == row);
+            if !is_same {
                 differs.get_or_insert((number, kept.is_none()));
             }
             row = line(reader)?;
@@ -158,40 +165,6 @@ impl Appliance {
             Some((number, is_missing)) => Err(differs_at("audit row", number, is_missing)),
             None => Ok(Compared::Export { rows: number }),
         }
-    }
-
-    /// Says how many rows of a log that does not hold are, row for row, those of an export of it: they are what was written, for the export is
-    /// signed. Returns that number and how many rows the export has.
-    ///
-    /// # Errors
-    ///
-    /// `E-FORMAT` for what is no export; `E-SIGNATURE`, `E-INTEGRITY` and `E-LIMIT` for one that holds something else than was signed; `E-AUDIENCE
-    /// site`; `E-IO`.
-    pub fn agreement(&self, file: File) -> Result<(u64, u64)> {
-        let mut reader = BufReader::new(file);
-        let keys = self.own_keys()?;
-        let (mut number, mut agree, mut hash) = (0_u64, 0_u64, Hash([0; 32]));
-        let mut row = line(&mut reader)?;
-        while row.starts_with(ROW) {
-            let before = number;
-            number = number.saturating_add(1);
-            hash = audit::seal(hash, &row);
-            if agree == before {
-                // What cannot be read is not what was written.
-                let kept = self.db.read(|connection| audit::list(connection, before, 1)).ok();
-                let kept = kept.and_then(|rows| rows.into_iter().next());
-                if kept.is_some_and(|kept| kept.line().as_bytes() == row) {
-                    agree = number;
-                }
-            }
-            row = line(&mut reader)?;
-        }
-        let checkpoint = Checkpoint::parse(&row, &keys)?;
-        check_copy(&checkpoint, number, hash)?;
-        if checkpoint.site != *self.site() {
-            return Err(other_site(&checkpoint.site));
-        }
-        Ok((agree, number))
     }
 
     fn compare_acknowledgement(&self, file: &[u8]) -> Result<Compared> {
@@ -222,11 +195,13 @@ impl Appliance {
     ///
     /// # Errors
     ///
-    /// `E-STATE` as [`audit::verify`]: what does not hold is not vouched for; as [`Appliance::instance`] and [`Appliance::status_key`];
+    /// As [`Appliance::verify_audit`]: what does not hold is not vouched for; as [`Appliance::instance`] and [`Appliance::status_key`];
     /// `E-IO` and `E-SPACE`.
     pub fn export_audit(&self, path: &Path, now: Timestamp) -> Result<Checkpoint> {
+        self.verify_audit()?;
         let signer = self.signer()?;
         self.db.read(|connection| {
+            // Once more, in the snapshot that is written.
             let number = audit::verify(connection)?;
             let (_, hash) = audit::newest(connection)?;
             let checkpoint = Checkpoint {
@@ -273,9 +248,11 @@ pub(super) fn seals(connection: &Connection) -> Result<AuditState> {
     let (_, hash) = audit::newest(connection)?;
     let streams = stream_log::domains(connection)?.into_iter().map(|domain| {
         let rows = stream_log::verify(connection, domain)?;
+        check_signed(connection, domain)?;
         Ok((domain, rows, stream_log::newest(connection, domain)?.1))
     });
     let streams = streams.collect::<Result<_>>()?;
+    log_witness::check(connection)?;
     Ok(AuditState { rows, hash, streams })
 }
 
@@ -294,6 +271,25 @@ fn check_copy(checkpoint: &Checkpoint, number: u64, hash: Hash) -> Result<()> {
     )
     .expected(format!("the hash {} after the last one", checkpoint.hash))
     .remedy("take another copy: this one was changed after it was exported"))
+}
+
+/// Checks that a stream has the rows that its newest signed package vouches for, as they were.
+fn check_signed(connection: &Connection, domain: Hash) -> Result<()> {
+    let Some(row) = packages::newest_signed_of_any(connection, domain)? else {
+        return Ok(());
+    };
+    let signed = own_head(&row.bytes)?.audit;
+    if stream_log::seal(connection, domain, signed.last)? == Some(signed.hash) {
+        return Ok(());
+    }
+    let (rows, _) = stream_log::newest(connection, domain)?;
+    let (number, how) = if rows < signed.last {
+        (rows.saturating_add(1), "is missing")
+    } else {
+        (signed.last, "is not what it was")
+    };
+    let how = format!("{how}: package {} was signed with it", row.number);
+    Err(stream_log::broken(domain, number, &how))
 }
 
 /// Returns the next line without its end; nothing after the last one.

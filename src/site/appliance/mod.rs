@@ -40,6 +40,7 @@ mod pins;
 mod place;
 mod present;
 mod recovery;
+mod refusal;
 pub mod registry;
 mod release;
 mod reserve;

@@ -6,7 +6,7 @@ use super::secret::{self, Readiness};
 use super::state::{Appliance, ImportLock};
 use crate::db::site::release::{self, Activated, ReleaseRow, State};
 use crate::db::site::targets::{self, TargetSet, UNDEPLOY, Undeploy};
-use crate::domain::{Class, Error, Hash, Result, Step, Timestamp};
+use crate::domain::{Class, Digest, Error, Hash, Result, Step, Timestamp};
 
 /// What a release holds.
 #[derive(Debug)]
@@ -15,8 +15,8 @@ pub struct ReleaseContent {
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Its tags, as `repository:tag`.
-    pub names: Vec<String>,
+    /// Its tags, as `repository:tag`, with what each names.
+    pub names: Vec<(String, Digest)>,
     /// What it says of the targets of this site.
     pub targets: TargetSet,
     /// What it says shall go, in words, in the order of its removals.
@@ -100,6 +100,38 @@ impl Appliance {
         }
     }
 
+    /// Asks something about a release that was found before. Where that failed because `gc` let it go meanwhile, that is what it says: nothing
+    /// is damaged.
+    ///
+    /// # Errors
+    ///
+    /// `E-USAGE release` when it is not here any more; those of the question.
+    pub fn while_here<T>(&self, release: &ReleaseRow, ask: impl FnOnce() -> Result<T>) -> Result<T> {
+        ask().map_err(|error| match self.is_gone(release) {
+            Ok(true) => Error::new(
+                Class::Usage,
+                "release",
+                format!(
+                    "release {} ({}) of {} was let go while it was looked at",
+                    release.counter, release.version, release.scope
+                ),
+            )
+            .expected("one that is here")
+            .remedy("look at `airlock release list`"),
+            _ => error,
+        })
+    }
+
+    /// Whether a release that was found before was let go since.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub fn is_gone(&self, release: &ReleaseRow) -> Result<bool> {
+        let found = self.db.read(|connection| release::find(connection, release.head))?;
+        Ok(found.is_none_or(|found| found.id != release.id))
+    }
+
     /// Makes a retained release live, also an earlier one; the import mark does not move.
     ///
     /// # Errors
@@ -157,7 +189,7 @@ impl Appliance {
             .map_err(|error| made.drop_files(error))
             .map_err(|error| match error {
                 // It is imported already, so how to do that says nothing here.
-                error if error.is(UNDEPLOY) => error.remedy("ask the vendor for a release that names what is removed; or, when agents shall delete it, give the same command with --undeploy"),
+                error if error.is(UNDEPLOY) => error.remedy("ask the vendor for a release that names what is removed; or, when what is said above is meant, give the same command with --undeploy"),
                 error => error,
             })
             .map_err(|error| error.at(Step::X15))

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::fs::StatVfsMountFlags;
+
 use super::folder::{self, DATABASE, LOCK, RECEIPTS, ROOTS, STATUS_DATABASE, TOKEN_KEY};
 use super::keys::Keys;
 use super::pins::Pins;
@@ -20,7 +22,7 @@ use crate::db::site::{name_claims, release, trust};
 use crate::db::{self, Connection, Db, Schema};
 use crate::domain::{Class, Clock, Error, Hash, InstanceId, Result, SiteId, Step, Timestamp};
 use crate::store::Store;
-use crate::stream::{LockFile, open_or_create};
+use crate::stream::{LockFile, lock_holder, open_or_create};
 
 /// How long an act that takes moments waits for its turn.
 const TURN: Duration = Duration::from_secs(10);
@@ -273,13 +275,13 @@ impl Appliance {
                 Ok(()) => return Ok(ImportLock { _file: file }),
                 Err(rustix::io::Errno::WOULDBLOCK) if begun.elapsed() < patience => std::thread::sleep(PAUSE),
                 Err(rustix::io::Errno::WOULDBLOCK) => {
-                    return Err(Error::new(
-                        Class::Busy,
-                        "import",
-                        "another import, or a change of keys or secrets, is running",
-                    )
-                    .remedy("wait for it to end")
-                    .at(Step::X0));
+                    let found = match lock_holder(&file) {
+                        Some(holder) => format!("{holder} is changing what is here"),
+                        None => "an import, `gc`, or a change of keys or secrets is running".to_owned(),
+                    };
+                    return Err(Error::new(Class::Busy, "import", found)
+                        .remedy("wait for it to end")
+                        .at(Step::X0));
                 }
                 Err(error) => return Err(Error::io("lock", &path, error.into()).at(Step::X0)),
             }
@@ -418,6 +420,18 @@ fn open_database(folder: &Path) -> Result<Db> {
             reserve::give_up(folder)?;
             open()
         }
+        Err(error) if error.class() == Class::Io && is_read_only(folder) => {
+            let found = format!("{} is on a file system that is mounted read-only", folder.display());
+            Err(Error::new(Class::Io, "read-only", found)
+                .expected("one that can be written: also who only reads leaves its mark in the database's files")
+                .remedy("copy the folder with `cp -a` to a disk that can be written, and name the copy with --state; or mount it for writing")
+                .with_source(error))
+        }
         other => other,
     }
+}
+
+/// Whether nothing can be written where the folder stands, whoever tries.
+fn is_read_only(folder: &Path) -> bool {
+    rustix::fs::statvfs(folder).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::RDONLY))
 }

@@ -52,6 +52,16 @@ impl Places {
         }
     }
 
+    /// Returns a table that a file writes as a list of tables, and where.
+    pub(super) fn listed_table(text: &str) -> Option<(Place, &'static str)> {
+        let document = DeTable::parse(text).ok()?;
+        let mut tables = Key::all().map(|key| key.table).filter(|table| !table.is_empty());
+        tables.find_map(|table| {
+            let value = document.get_ref().get(table)?;
+            matches!(value.get_ref(), DeValue::Array(_)).then(|| (Place::of(text, value.span().start), table))
+        })
+    }
+
     /// Returns where a key is said; nothing where it is not.
     pub(super) fn of(&self, key: &str) -> Option<Place> {
         self.values.get(key).map(|(place, _)| *place)
@@ -86,7 +96,8 @@ impl Places {
 impl Place {
     /// Returns the place of a byte of a text.
     pub(super) fn of(text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
+        // A mark of the byte order is no column.
+        let before = text.get(..offset).unwrap_or(text).trim_start_matches('\u{feff}');
         Self {
             line: before.matches('\n').count() + 1,
             column: before.rsplit('\n').next().unwrap_or_default().chars().count() + 1,

@@ -297,6 +297,15 @@ impl Settings {
     }
 }
 
+/// Checks a certificate of the site's own as the server does when it begins.
+///
+/// # Errors
+///
+/// `E-USAGE tls-certificate` for files that cannot be read, do not fit each other, are expired, or are for other names.
+pub fn check_certificate(own: &OwnCertificate, names: &[String], now: Timestamp) -> Result<()> {
+    load(own, names, Some(now), &rustls::crypto::ring::default_provider()).map(drop)
+}
+
 fn load(own: &OwnCertificate, names: &[String], clock: Option<Timestamp>, provider: &CryptoProvider) -> Result<Served> {
     let wrong =
         |path: &Path, what: String| Error::new(Class::Usage, "tls-certificate", format!("{} {what}", path.display()));

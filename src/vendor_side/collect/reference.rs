@@ -58,7 +58,7 @@ pub(crate) fn readable(stored: &RepositoryName, text: &str) -> crate::domain::Re
         format!("{text:?} would stand under the appliance's name with a port in its path, which no engine can read"),
     )
     .expected("a name without a port")
-    .remedy("give it one: {source: where it comes from, name: registry.example.com/app:1.0}"))
+    .remedy("give it one: {source: where it comes from, name: registry.example.com/app:1.0}, and under repositories a name without a tag"))
 }
 
 impl FromStr for ImageReference {

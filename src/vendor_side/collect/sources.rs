@@ -481,7 +481,9 @@ fn unnamed() -> Error {
         "name",
         "the source does not say under which name the image is to be stored",
     )
-    .remedy("add name: HOST/REPOSITORY:TAG to the image")
+    .remedy(
+        "add name: HOST/REPOSITORY:TAG to the image, or, in a list of images, HOST/REPOSITORY:TAG behind the source",
+    )
 }
 
 fn missing(digest: Digest) -> Error {

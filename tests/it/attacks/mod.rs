@@ -472,7 +472,7 @@ const CASES: &[Case] = &[
         &[
             "the_first_bad_row_is_named",
             "a_log_that_was_changed_is_named_by_its_first_row",
-            "a_broken_log_stops_imports_and_nothing_else",
+            "a_broken_log_stops_what_changes_and_nothing_else",
         ],
         &[],
     ),

@@ -127,7 +127,43 @@ fn what_is_wrong_is_said_with_line_and_column() {
         ),
         ("[agents]\ninterval = \"5\"\n", "agents", "line 2, column 12"),
         ("[export]\nredact = [\"a+\", \"(\"]\n", "redact", "line 2, column 17"),
-        ("listen = [\"0.0.0.0:5000\"]\n", "plain-http", "line 1, column 10"),
+        ("listen = [\"0.0.0.0:5000\"]\n", "plain-http", "line 1, column 11"),
+        (
+            "listen = [\"127.0.0.1:5000\", \"0.0.0.0:5000\"]\n",
+            "plain-http",
+            "line 1, column 29",
+        ),
+        (
+            "listen = [\"127.0.0.1:5000\"]\n[tls]\nlisten = [\"127.0.0.1:5443\", \"127.0.0.1:5000\"]\nnames = [\"a.example\"]\n",
+            "config",
+            "line 3, column 29: listens on 127.0.0.1:5000 twice",
+        ),
+        (
+            "[tls]\ncertificate = \"/etc/hostname\"\nkey = \"/etc/hostname\"\n",
+            "tls-certificate",
+            "line 2, column 15",
+        ),
+        (
+            "\u{feff}listen_on = 5\n",
+            "config",
+            "line 1, column 1: unknown field `listen_on`",
+        ),
+        ("activation = true\n", "config", "expected a text in quotes"),
+        (
+            "[[care]]\nkeep_releases = 1\n",
+            "config",
+            "[care] is written as a list of tables",
+        ),
+        (
+            "[export]\nmax_size_mib = 0\n",
+            "config",
+            "export.max_size_mib of 1 or more",
+        ),
+        (
+            "[limits]\nstall_seconds = 0\n",
+            "config",
+            "line 2, column 17: has limits.stall_seconds = 0",
+        ),
     ] {
         write(&path, text.as_bytes());
         let ended = run(&["check", "--config", path.to_str().unwrap()]);
@@ -145,4 +181,42 @@ fn what_is_wrong_is_said_with_line_and_column() {
     write(&path, b"[mirror]\nauthority = \"/nowhere/ca.pem\"\n");
     let checked = good(&["check", "--config", path.to_str().unwrap()]);
     assert_eq!(checked["notes"].as_array().unwrap().len(), 2, "{checked}");
+}
+
+/// What is right, and harms agents or leaves nobody to approve: it is said, as `serve` says it.
+#[test]
+fn what_may_not_be_meant_is_noted() {
+    let folder = scratch();
+    let path = folder.path().join("airlock.toml");
+    let keys = folder.path().join("site-keys.json");
+    for (text, part) in [
+        ("[agents]\ninterval = \"30s\"\n".to_owned(), Some("divides 30 s")),
+        ("[agents]\ninterval = \"6s\"\n".to_owned(), Some("divides 30 s")),
+        ("[agents]\ninterval = \"1000000h\"\n".to_owned(), Some("seldom")),
+        ("[agents]\ninterval = \"7.3s\"\n".to_owned(), None),
+        (
+            format!("[export]\napprovals = 1\nkeys = \"{}\"\n", keys.display()),
+            Some("no status package can be approved"),
+        ),
+        (
+            format!("[mirror]\ncredentials = \"{}\"\n", folder.path().display()),
+            Some("is named, and is no file"),
+        ),
+    ] {
+        let tls = "[tls]\nlisten = [\"127.0.0.1:0\"]\nnames = [\"plant.example\"]\n";
+        write(&path, format!("{text}{tls}").as_bytes());
+        let checked = good(&["check", "--config", path.to_str().unwrap()]);
+        let notes: Vec<&str> = checked["notes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|note| note.as_str().unwrap())
+            .collect();
+        assert_eq!(notes.len(), usize::from(part.is_some()), "{text}: {notes:?}");
+        assert!(part.is_none_or(|part| notes[0].contains(part)), "{text}: {notes:?}");
+    }
+    write(&path, &vec![b'#'; (1 << 20) + 1]);
+    let ended = run(&["check", "--config", path.to_str().unwrap()]);
+    ended.assert_refused("E-LIMIT", "size", "");
+    assert!(ended.stderr.contains("airlock.toml"), "{}", ended.stderr);
 }

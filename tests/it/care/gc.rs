@@ -118,61 +118,6 @@ fn the_configuration_says_how_many_stay() {
     assert_eq!(world.here(), [4, 3, 2]);
 }
 
-/// SPEC M-102: what the newest signed package lists stays, is told to go, and goes once a newer package does not list it.
-#[test]
-fn what_a_vendor_builds_on_goes_only_after_a_package_that_does_not_list_it() {
-    let world = World::new(3);
-    let stick = scratch();
-    let export = || world.good(&["status", "export", stick.path().to_str().unwrap()]);
-    export();
-    let plan = world.good(&["gc", "--yes", "--keep", "0"]);
-    assert_eq!(
-        (
-            plan["goes"].as_array().unwrap().len(),
-            plan["leaves"].as_array().unwrap().len()
-        ),
-        (0, 2)
-    );
-    assert_eq!(world.here(), [3, 2, 1]);
-    let told = world.good(&["release", "list"]);
-    let leaving: Vec<bool> = told["releases"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| it["leaving"] == true)
-        .collect();
-    assert_eq!(leaving, [false, true, true]);
-    assert_eq!((world.rows("gc-mark").len(), world.rows("gc").len()), (1, 0));
-    // Told once, whoever asks again; and one that goes live again stays.
-    let again = world.good(&["gc", "--yes", "--keep", "0"]);
-    assert_eq!(
-        (again["leaves"].as_array().unwrap().len(), world.rows("gc-mark").len()),
-        (0, 1)
-    );
-    world.good(&["release", "activate", "2.0", "--yes"]);
-    world.age();
-    export();
-    let plan = world.good(&["gc", "--yes", "--keep", "0"]);
-    assert_eq!(plan["collected"]["releases"], 1, "{plan}");
-    assert_eq!(world.here(), [3, 2]);
-}
-
-/// A draft may be signed as it is: what it lists stays as well.
-#[test]
-fn what_a_draft_lists_goes_only_after_it() {
-    let world = World::new(2);
-    let stick = scratch();
-    let gc = || world.good(&["gc", "--yes", "--keep", "0"])["collected"].clone();
-    world.good(&["status", "preview"]);
-    assert_eq!(gc()["told"], 1);
-    // Signed now, it is the newest package and lists it still.
-    world.good(&["status", "export", stick.path().to_str().unwrap()]);
-    assert_eq!(gc(), serde_json::Value::Null);
-    assert_eq!(world.here(), [2, 1]);
-    world.good(&["status", "export", stick.path().to_str().unwrap()]);
-    assert_eq!(gc()["releases"], 1);
-}
-
 /// Whoever reads content when its release goes reads it to its end.
 #[test]
 fn a_pull_that_runs_is_not_cut_off() {
@@ -401,4 +346,60 @@ fn pulls_go_on_beside_gc_and_scrub() {
         }
     });
     assert!(pulls.load(Ordering::SeqCst) >= 150);
+}
+
+/// Where the database names less of a release that stays than was signed, nothing goes until its bundle has put that right.
+#[test]
+fn nothing_goes_while_the_database_names_less_than_was_signed() {
+    let world = World::new(2);
+    let stored = world.stored();
+    world.sql(
+        "DELETE FROM release_blob WHERE release = (SELECT id FROM release WHERE state = 'active')
+           AND blob = (SELECT max(blob) FROM release_blob)",
+    );
+    for words in [
+        &["gc", "--yes", "--keep", "0"][..],
+        &["release", "remove", "1.0", "--yes"],
+    ] {
+        let ended = world.run(words);
+        ended.assert_refused("E-STATE", "release-rows", "");
+        assert!(ended.stderr.contains("airlock import FILE"), "{}", ended.stderr);
+    }
+    assert_eq!((world.here(), world.stored()), (vec![2, 1], stored));
+    assert_eq!(world.import(&world.releases[1]).word(), "already");
+    assert_eq!(world.good(&["gc", "--yes", "--keep", "0"])["collected"]["releases"], 1);
+}
+
+/// What `gc` takes while somebody looks at it is gone, and nothing is damaged.
+#[test]
+fn a_release_that_goes_while_it_is_looked_at_is_no_damage() {
+    let world = World::new(2);
+    let appliance =
+        airlock::appliance::Appliance::open(&world.state(), std::sync::Arc::new(airlock::domain::SystemClock)).unwrap();
+    let release = appliance.find_release("1.0", None).unwrap();
+    appliance
+        .while_here(&release, || appliance.secret_plan(&release))
+        .unwrap();
+    assert_eq!(world.good(&["gc", "--yes", "--keep", "0"])["collected"]["releases"], 1);
+    assert!(appliance.is_gone(&release).unwrap());
+    let error = appliance
+        .while_here(&release, || appliance.secret_plan(&release))
+        .unwrap_err();
+    assert_eq!(
+        (error.class(), error.code()),
+        (airlock::domain::Class::Usage, "release"),
+        "{error}"
+    );
+    let error = appliance
+        .activate(
+            release.head,
+            airlock::db::site::targets::Undeploy::AsSigned,
+            airlock::domain::SystemClock.now(),
+        )
+        .unwrap_err();
+    assert_eq!(
+        (error.class(), error.code()),
+        (airlock::domain::Class::Usage, "release"),
+        "{error}"
+    );
 }

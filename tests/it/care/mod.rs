@@ -14,4 +14,5 @@ mod gc;
 mod gc_stops;
 mod running;
 mod scrub;
+mod vendors;
 mod world;

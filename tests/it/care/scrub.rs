@@ -2,12 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use airlock::db::{Db, Schema};
 use airlock::domain::Digest;
 
 use super::world::World;
-use crate::support::appliance::{Serving, read, write};
+use crate::support::appliance::{AIRLOCK, Serving, read, wait_for, write};
 use crate::support::bundles::REPOSITORY;
 use crate::support::client::get;
 
@@ -40,7 +42,7 @@ fn damage_is_set_aside_told_and_mended_by_the_bundle_that_is_named() {
     std::fs::remove_file(place(&world, &gone)).unwrap();
     let ended = world.run(&["scrub", "--rate", "0"]);
     // Whoever runs it unattended notices.
-    ended.assert_refused("E-STATE", "damaged-content", "");
+    ended.assert_refused("E-STATE", "content-damaged", "");
     assert!(ended.remedy().contains("the oldest first"), "{}", ended.remedy());
     let found = ended.result;
     assert_eq!(
@@ -109,6 +111,25 @@ fn a_walk_that_was_stopped_goes_on() {
         (anew["resumed_after"].as_u64(), anew["checked"].as_u64()),
         (Some(0), Some(names.len() as u64))
     );
+}
+
+/// However it is stopped: what had its turn is kept as the walk goes.
+#[test]
+fn a_walk_that_is_killed_goes_on_behind_what_was_kept() {
+    let world = World::new(8);
+    let mut command = std::process::Command::new(AIRLOCK);
+    command.args(world.arguments(&["scrub", "--rate", "1"]));
+    let mut walk = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let kept = || {
+        let db = Db::open(&world.state().join("airlock.db"), &Schema::SITE).unwrap();
+        db.read(airlock::db::site::scrub::stopped).unwrap().is_some()
+    };
+    wait_for("what is kept of the walk", kept);
+    walk.kill().unwrap();
+    walk.wait().unwrap();
+    let gone_on = world.good(&["scrub", "--rate", "0"]);
+    assert!(gone_on["resumed_after"].as_u64().unwrap() > 0, "{gone_on}");
+    assert_eq!(gone_on["checked"].as_u64(), Some(world.stored().len() as u64));
 }
 
 #[test]

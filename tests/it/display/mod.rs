@@ -371,3 +371,25 @@ fn the_programs_of_the_specification_show_the_same() {
         assert!(said.code != 0 && (said.out + &said.err).contains("x\\u000arefused: no\\u001b[2K\\u202e"));
     }
 }
+
+/// What the parser does not understand is a refusal like every other for machines, and its own text for people.
+#[test]
+fn a_command_line_that_is_not_understood_is_told_to_machines_too() {
+    let folder = scratch();
+    for arguments in [&["import"][..], &["audit", "show", "--sinse", "7d"]] {
+        let told = airlock(folder.path(), "json", arguments);
+        let refused: Value = serde_json::from_str(&told.err).unwrap();
+        assert_eq!(
+            (told.code, &refused["class"], &refused["code"], &refused["exit"]),
+            (2, &"E-USAGE".into(), &"command-line".into(), &2.into())
+        );
+        let human = airlock(folder.path(), "human", arguments);
+        assert_eq!(human.code, 2);
+        assert!(
+            human.err.starts_with("error: ") && human.err.contains("Usage: "),
+            "{}",
+            human.err
+        );
+        assert_eq!(airlock(folder.path(), "json", &["import", "--help"]).code, 0);
+    }
+}

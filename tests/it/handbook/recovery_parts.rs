@@ -60,14 +60,14 @@ fn content_comes_back_with_the_bundles_that_are_named_and_nothing_ends_well_befo
     });
     fs::remove_file(lost.next().expect("the second bundle builds on the first")).unwrap();
     let (class, code, _) = drill.refused(CONTENT, "airlock scrub", &[], &STATE);
-    assert_eq!((class.as_str(), code.as_str()), ("E-STATE", "damaged-content"));
+    assert_eq!((class.as_str(), code.as_str()), ("E-STATE", "content-damaged"));
     for command in ["airlock release list", "airlock target list"] {
         let said = drill.good(CONTENT, command, &[], &STATE).to_string();
         assert!(said.contains("import the bundle of release 1 "), "{command}: {said}");
     }
     let file = [("FILE", second.to_str().unwrap())];
     let (class, code, remedy) = drill.refused(CONTENT, "airlock import FILE", &file, &STATE);
-    assert_eq!((class.as_str(), code.as_str()), ("E-STATE", "damaged-content"));
+    assert_eq!((class.as_str(), code.as_str()), ("E-STATE", "content-damaged"));
     assert!(remedy.contains("the oldest first"), "{remedy}");
     let file = [("FILE", first.to_str().unwrap())];
     let healed = drill.good(CONTENT, "airlock import FILE", &file, &STATE);
@@ -183,7 +183,7 @@ fn a_log_that_does_not_hold_is_compared_with_what_left_before() {
     assert_eq!(code, "audit-broken");
     let said = String::from_utf8(drill.stage.run("human", &words).stderr).unwrap();
     assert!(
-        said.contains("up to row 1 of its ") && said.contains("row 2 is not what was exported"),
+        said.contains("log.jsonl: audit row 2 is not what it was when it left"),
         "{said}"
     );
     // Where the log is broken behind what was exported, all of that is proven.
@@ -202,7 +202,7 @@ fn a_log_that_does_not_hold_is_compared_with_what_left_before() {
         "UPDATE audit SET detail = '{}' WHERE number = (SELECT max(number) FROM audit)",
     );
     let said = String::from_utf8(drill.stage.run("human", &words).stderr).unwrap();
-    assert!(said.contains(" as they were exported"), "{said}");
+    assert!(said.contains("log.jsonl: the log begins with its "), "{said}");
     // A changed export proves nothing.
     let text = fs::read_to_string(drill.stage.path("log.jsonl")).unwrap();
     fs::write(
@@ -211,7 +211,7 @@ fn a_log_that_does_not_hold_is_compared_with_what_left_before() {
     )
     .unwrap();
     let said = String::from_utf8(drill.stage.run("human", &words).stderr).unwrap();
-    assert!(said.contains("cannot be compared"), "{said}");
+    assert!(said.contains("log.jsonl: the rows of the copy are not the "), "{said}");
 }
 
 /// A date ahead is confirmed by hand; a vendor's wrong date that went out is put right by that vendor alone.

@@ -150,3 +150,31 @@ fn a_withdrawn_site_counts_no_more_until_it_is_taken_back() {
     assert!(bench.good("vendor sites")[0]["withdrawn_at"].is_null());
     bench.good(&format!("{} --replace", create("plant")));
 }
+
+/// Its key is shown before a file counts, and one that is not what the site reads out is not recorded.
+#[test]
+fn a_key_is_compared_before_it_counts() {
+    let bench = Bench::new();
+    let key = bench.good("trust show")["status_key"].as_str().unwrap().to_owned();
+    let shown = bench.good("vendor enroll plant.json --name plant --dry-run");
+    assert_eq!(
+        (&shown["result"], &shown["status_key"]),
+        (&json!("dry-run"), &json!(key))
+    );
+    let other = bench.chain("acme").fingerprint();
+    let ended = bench.refused(
+        &format!("vendor enroll plant.json --name plant --fingerprint {other}"),
+        "E-TRUST",
+        "fingerprint",
+    );
+    assert!(
+        ended.stderr.contains("ask the site for the right one"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(bench.good("vendor sites"), json!([]));
+    let upper = key.to_uppercase();
+    let made = bench.good(&format!("vendor enroll plant.json --name plant --fingerprint {upper}"));
+    assert_eq!(made["result"], "enrolled");
+    assert_eq!(bench.good("vendor sites")[0]["status_key"], key);
+}

@@ -100,7 +100,10 @@ fn a_site_without_the_base_takes_nothing_in_and_is_told_everything_that_it_lacks
         6,
         "{said}"
     );
-    assert_eq!(remedy, "import the base bundle first, or ask the vendor for a full one");
+    assert_eq!(
+        remedy,
+        "import the base bundle first, where it was never imported here; where it was let go, ask the vendor for a full one"
+    );
     // The base first, then the same bundle.
     vendor.release(1, &first);
     vendor.create("base.airlock", &[&mill], &["--sequence", "4", "--full"]);

@@ -9,6 +9,7 @@ mod acts;
 #[cfg(feature = "vendor")]
 mod beside;
 mod by_hand;
+mod care;
 mod charts;
 mod commands;
 #[cfg(feature = "vendor")]
@@ -39,6 +40,7 @@ mod replaced;
 mod restore;
 mod rows;
 mod rows_of_backups;
+mod rows_of_care;
 mod rows_of_doctor;
 mod rows_of_sources;
 mod rows_of_volumes;

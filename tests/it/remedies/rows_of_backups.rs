@@ -13,7 +13,7 @@ pub(super) const BACKUPS: &[(&str, Row)] = &[
     ("Space no-space: free space there, or give another --state folder; nothing was written", Followed(&["room_for_a_backup_and_for_what_is_put_back_is_asked_for_first"])),
     ("Space no-space: free space there, or name another folder; nothing was written", Followed(&["room_for_a_workspace_is_asked_for_first"])),
     ("Space no-space: free space there, with `airlock gc` for one, and give the command again", Followed(&["room_for_a_backup_and_for_what_is_put_back_is_asked_for_first"])),
-    ("State damaged-content: import the bundles that are named for it, the oldest first: `airlock import FILE`; `airlock release list` names them once more", Followed(&["content_comes_back_with_the_bundles_that_are_named_and_nothing_ends_well_before", "damage_is_set_aside_told_and_mended_by_the_bundle_that_is_named"])),
+    ("State content-damaged: import the bundles that are named for it, the oldest first: `airlock import FILE`; `airlock release list` names them once more", Followed(&["content_comes_back_with_the_bundles_that_are_named_and_nothing_ends_well_before", "damage_is_set_aside_told_and_mended_by_the_bundle_that_is_named"])),
     ("Format backup-version: use the airlock that made it, or a newer one; nothing was written", Followed(&["what_is_not_this_backup_whole_is_refused_and_nothing_is_written"])),
     ("Format no-backup: check that it is the right file; nothing was written", Followed(&["what_is_not_this_backup_whole_is_refused_and_nothing_is_written"])),
     ("Incomplete backup-cut: copy it again from where it was kept, or use another backup; nothing was written", Followed(&["what_is_not_this_backup_whole_is_refused_and_nothing_is_written"])),

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::rows::ROWS;
 use super::rows::Row::{self, Followed};
 use super::rows_of_backups::BACKUPS;
+use super::rows_of_care::CARE;
 use super::rows_of_doctor::DOCTOR;
 use super::rows_of_sources::SOURCES;
 use super::rows_of_volumes::VOLUMES;
@@ -16,7 +17,7 @@ use super::source::remedies;
 
 fn rows() -> impl Iterator<Item = &'static (&'static str, Row)> {
     let rows = ROWS.iter().chain(SOURCES).chain(ROWS_OUT).chain(VOLUMES);
-    rows.chain(BACKUPS).chain(DOCTOR)
+    rows.chain(BACKUPS).chain(CARE).chain(DOCTOR)
 }
 
 #[test]

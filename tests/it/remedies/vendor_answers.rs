@@ -112,7 +112,10 @@ fn what_a_bundle_needs_comes_with_the_base_or_with_a_full_one() {
     let delta = delta.build(operator.vendor.key(), Changes::default());
     // The base first, or a full one.
     let remedy = import(&operator, &delta).remedy("E-DEPENDENCY", "needs");
-    assert_eq!(remedy, "import the base bundle first, or ask the vendor for a full one");
+    assert_eq!(
+        remedy,
+        "import the base bundle first, where it was never imported here; where it was let go, ask the vendor for a full one"
+    );
     let other = operator.fresh();
     import(&other, &delta).remedy("E-DEPENDENCY", "needs");
     other.import(&full).succeeded();

@@ -12,7 +12,48 @@ use super::stream_log::{self, Told};
 use crate::db::{SqlResult as _, sealed_log};
 use crate::domain::{Hash, Result, Timestamp};
 
-pub use crate::db::sealed_log::{BROKEN, Row, Sealed, hash_of, last_number, list, newest, seal, verify, verify_after};
+pub use crate::db::sealed_log::{Row, Sealed, last_number, list, newest, seal, verify, verify_after};
+
+/// Every act of which the log has rows.
+pub const ACTS: [&str; 37] = [
+    "access-add",
+    "access-remove",
+    "ack-refuse",
+    "acknowledge",
+    "activate",
+    "approvals",
+    "clock",
+    "dry-run",
+    "gc",
+    "gc-mark",
+    "import",
+    "import-already",
+    "init",
+    "instance",
+    "mirror",
+    "missing",
+    "pin",
+    "refuse",
+    "restore",
+    "scrub",
+    "secret",
+    "set-aside",
+    "status-approve",
+    "status-drop",
+    "status-key",
+    "status-seal",
+    "status-sign",
+    "status-summary",
+    "target-add",
+    "target-deploy",
+    "target-free",
+    "target-remove",
+    "target-restore",
+    "target-secret",
+    "target-undeploy",
+    "token-key",
+    "trust",
+];
 
 /// Who runs this program, as each row says that it writes.
 static OPERATOR: OnceLock<Value> = OnceLock::new();
@@ -37,6 +78,10 @@ pub fn append(
     detail: &impl Serialize,
     told: &[Told],
 ) -> Result<Vec<Hash>> {
+    debug_assert!(
+        ACTS.contains(&action),
+        "{action} is none of the acts that people may ask for"
+    );
     let number = match (OPERATOR.get(), serde_json::to_value(detail)) {
         (Some(operator), Ok(Value::Object(mut members))) => {
             members.insert(OPERATOR_MEMBER.into(), operator.clone());

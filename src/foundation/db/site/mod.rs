@@ -13,6 +13,7 @@ pub mod instances;
 pub mod kept_secrets;
 pub mod local_removals;
 pub mod local_targets;
+pub mod log_witness;
 pub mod mirrored;
 pub mod name_claims;
 pub mod names;

@@ -417,19 +417,20 @@ pub fn each_blob(
     Ok(())
 }
 
-/// Returns the tags of a release as `repository:tag`.
+/// Returns the tags of a release as `repository:tag`, with what each names.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn names(connection: &Connection, id: ReleaseId) -> Result<Vec<String>> {
+pub fn names(connection: &Connection, id: ReleaseId) -> Result<Vec<(String, Digest)>> {
     let mut select = connection
         .prepare_cached(
-            "SELECT r.name || ':' || t.tag FROM tag t JOIN repository r ON r.id = t.repository WHERE t.release = ? ORDER BY 1",
+            "SELECT r.name || ':' || t.tag, b.digest FROM tag t JOIN repository r ON r.id = t.repository JOIN blob b ON b.id = t.blob
+             WHERE t.release = ? ORDER BY 1",
         )
         .sql("read the names of the release")?;
     let rows = select
-        .query_map([id.0], |row| row.get(0))
+        .query_map([id.0], |row| Ok((row.get(0)?, Digest(row.get(1)?))))
         .sql("read the names of the release")?;
     rows.collect::<rusqlite::Result<_>>()
         .sql("read the names of the release")

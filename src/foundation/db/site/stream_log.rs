@@ -5,11 +5,14 @@
 //! time are those of the row of the whole log, in whose transaction it is written; the detail is its own, and holds nothing but numbers,
 //! digests, UUIDs and words that concern this vendor.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde_json::Value;
 
 use crate::crypto::{canonical, stream_seal, stream_start};
 use crate::db::SqlResult as _;
+use crate::db::sealed_log::AUDIT_BROKEN;
 use crate::domain::{Class, Error, Hash, Result, SiteId, Timestamp};
 
 /// What a vendor learns of an act.
@@ -94,6 +97,28 @@ pub fn seal(connection: &Connection, domain: Hash, number: u64) -> Result<Option
         .sql("read the stream log")
 }
 
+/// Returns in which row a vendor was first told that a release was imported, by head digest.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn imports(connection: &Connection, domain: Hash) -> Result<BTreeMap<Hash, u64>> {
+    let mut select = connection
+        .prepare_cached(
+            "SELECT s.detail ->> 'head', min(s.number) FROM stream_audit s JOIN audit a ON a.number = s.row
+             WHERE s.domain = ? AND a.action = 'import' GROUP BY 1",
+        )
+        .sql("read the stream log")?;
+    let rows = select
+        .query_map([domain], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))
+        .sql("read the stream log")?;
+    let rows: Vec<(String, u64)> = rows.collect::<rusqlite::Result<_>>().sql("read the stream log")?;
+    let known = rows
+        .into_iter()
+        .filter_map(|(head, row)| Some((head.parse().ok()?, row)));
+    Ok(known.collect())
+}
+
 /// Returns the trust domains that have a stream.
 ///
 /// # Errors
@@ -101,7 +126,7 @@ pub fn seal(connection: &Connection, domain: Hash, number: u64) -> Result<Option
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn domains(connection: &Connection) -> Result<Vec<Hash>> {
     let mut select = connection
-        .prepare_cached("SELECT domain FROM stream_audit WHERE number = 1 ORDER BY domain")
+        .prepare_cached("SELECT DISTINCT domain FROM stream_audit ORDER BY domain")
         .sql("read the streams")?;
     let rows = select.query_map([], |row| row.get(0)).sql("read the streams")?;
     rows.collect::<rusqlite::Result<_>>().sql("read the streams")
@@ -174,10 +199,11 @@ fn site(connection: &Connection) -> Result<SiteId> {
         .sql("read the appliance's identity")
 }
 
-fn broken(domain: Hash, number: u64, how: &str) -> Error {
+/// A stream that does not hold, with the row that shows it.
+pub fn broken(domain: Hash, number: u64, how: &str) -> Error {
     Error::new(
         Class::State,
-        "audit-broken",
+        AUDIT_BROKEN,
         format!("row {number} of the stream log of the trust domain {domain} {how}"),
     )
     .expected("a log in which every row is sealed by the next")

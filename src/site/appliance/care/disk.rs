@@ -43,6 +43,8 @@ pub struct Disk {
     pub shared: Used,
     /// Blobs that no release names.
     pub unnamed: Used,
+    /// Imports that were stopped and may go on with some of those.
+    pub stopped_imports: u64,
     /// Everything beside content, by a stable word.
     pub parts: Vec<(&'static str, u64)>,
     /// What the file system has left.
@@ -115,6 +117,7 @@ impl Appliance {
             content,
             shared,
             unnamed,
+            stopped_imports: self.store.stopped_imports()?.len() as u64,
             parts: self.parts_on_disk()?,
             free: space(self.folder())?,
         })

@@ -10,8 +10,9 @@ use serde_json::json;
 
 use super::retention::{Policy, Reason, Standing, standings};
 use super::visible::becoming_visible;
-use crate::appliance::Appliance;
+use super::whole_rows;
 use crate::appliance::state::ImportLock;
+use crate::appliance::{Appliance, reserve};
 use crate::db::Transaction;
 use crate::db::site::release::{ReleaseId, ReleaseRow};
 use crate::db::site::stream_log::Told;
@@ -28,7 +29,7 @@ pub struct GcPlan {
     pub standings: Vec<Standing>,
     /// Releases that go now.
     pub goes: Vec<ReleaseRow>,
-    /// Releases that go once a newer package of their vendor is signed, which lists them no more.
+    /// Releases that are told to go, since their vendor may build on them: they go once it knows.
     pub leaves: Vec<ReleaseRow>,
     /// Content that only those have that go now.
     pub blobs: u64,
@@ -88,7 +89,7 @@ impl Appliance {
     ///
     /// # Errors
     ///
-    /// `E-BUSY`; `E-STATE` also where it cannot be known what runs; `E-IO`.
+    /// `E-BUSY`; `E-STATE` also where it cannot be known what runs; `E-STATE release-rows` where the database does not name all that stays; `E-IO`.
     pub fn gc_plan(&self, policy: Policy, abandon: bool, now: Timestamp) -> Result<GcPlan> {
         let lock = self.lock()?;
         self.plan(&lock, policy, abandon, now)
@@ -152,6 +153,7 @@ impl Appliance {
             .filter(|release| release.leaving.is_none())
             .collect();
         let ids: Vec<ReleaseId> = goes.iter().map(|release| release.id).collect();
+        whole_rows::check(self, &ids)?;
         let freed = self.db.read(|connection| removal::freed(connection, &ids))?;
         let mut leftovers = Leftovers {
             imports: imports as u64,
@@ -184,6 +186,7 @@ impl Appliance {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Collected> {
         let ids: Vec<ReleaseId> = going.goes.iter().map(|release| release.id).collect();
+        whole_rows::check(self, &ids)?;
         let freed = self.db.read(|connection| removal::freed(connection, &ids))?;
         // A stopped import may count on what nobody names; what goes with a release goes all the same.
         let mut bytes_of: BTreeMap<Digest, u64> = freed.iter().map(|content| (content.digest, content.size)).collect();
@@ -226,6 +229,8 @@ impl Appliance {
             progress(done, total);
             self.store.remove(digest)?;
         }
+        // A disk that was full had given it up.
+        reserve::fill(self.folder())?;
         Ok(collected)
     }
 

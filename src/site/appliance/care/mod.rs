@@ -6,6 +6,7 @@
 //! | `running` | which releases agents report running |
 //! | `gc` | what goes, said before; then names, then bytes |
 //! | `removal` | one release, because a person says so |
+//! | `whole_rows` | whether the database names all that stays, before anything goes |
 //! | `visible` | names that others had hidden, and that are seen once a release is gone |
 //! | `disk` | who uses what |
 //! | `scrub` | all content hashed anew, as slowly as is asked for |
@@ -17,7 +18,8 @@
 //!   and only then the bytes that no row names; whatever stops that leaves bytes that nobody names, for the next time.
 //! - *A pull is cut off*: what was replaced stays for the grace period, in which its digests can be read; who has a file open reads it to
 //!   its end, named or not.
-//! - *A vendor builds on what is gone*: what a signed package lists stays until a newer one does not list it (SPEC M-102).
+//! - *A vendor builds on what is gone*: what a package lists that its vendor may know as the newest stays until none does (SPEC M-102).
+//! - *The database says less than was signed*: a release of which it names fewer blobs than its head counts stops everything that goes.
 
 mod backup;
 mod disk;
@@ -27,6 +29,7 @@ mod retention;
 mod running;
 mod scrub;
 mod visible;
+mod whole_rows;
 
 pub use backup::{BackedUp, HigherMark, Newer, NewerRoot, Restore, Restored, ScopeFact, SiteFacts, VendorFact};
 pub use disk::{Disk, Share, Used};

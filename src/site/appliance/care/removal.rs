@@ -43,13 +43,13 @@ impl Appliance {
         })
     }
 
-    /// Lets a release go: at once, or, where the newest signed package of its vendor lists it, once a newer one does not. Then it is told
-    /// so, and told once; `gc` and this command take it later.
+    /// Lets a release go: at once, where `at_once` says so or its vendor does not build on it; else it is told to go, once, and `gc` and this
+    /// command take it when its vendor knows.
     ///
     /// # Errors
     ///
     /// As [`Appliance::removal_plan`]; `E-BUSY`; `E-SPACE`.
-    pub fn remove_release(&self, head: Hash, policy: Policy, now: Timestamp) -> Result<Collected> {
+    pub fn remove_release(&self, head: Hash, policy: Policy, at_once: bool, now: Timestamp) -> Result<Collected> {
         let lock = self.lock()?;
         let standing = standings(self, policy, now)?
             .into_iter()
@@ -61,7 +61,7 @@ impl Appliance {
             .read(|connection| release::find(connection, head))?
             .ok_or_else(|| gone(head))?;
         let one = std::slice::from_ref(&release);
-        let (goes, leaves) = if standing.listed {
+        let (goes, leaves) = if standing.listed && !at_once {
             (&[][..], one)
         } else {
             (one, &[][..])

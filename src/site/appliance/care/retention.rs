@@ -1,6 +1,7 @@
 //! Which releases stay, and why: what is live, what clients may still read, what a site may want to go back to, what runs, and what vendors
 //! build on.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -9,11 +10,11 @@ use super::running::running;
 use crate::appliance::Appliance;
 use crate::appliance::export::own_head;
 use crate::db::Connection;
-use crate::db::site::packages;
 use crate::db::site::release::{self, ReleaseId, ReleaseRow, State};
+use crate::db::site::{acknowledgements, packages, stream_log};
 use crate::domain::{Hash, Result, Timestamp};
 
-/// Beyond the grace period: a running server may notice a little later that it is over.
+/// Seconds beyond the grace period: a running server may notice a little later that it is over.
 const MARGIN: i64 = 60;
 
 /// What the site wants to keep.
@@ -32,7 +33,7 @@ pub enum Reason {
     Live,
     /// It was imported behind the live one, and may go live still.
     Next,
-    /// It was replaced a moment ago: clients may be reading it.
+    /// It was replaced a moment ago: clients may be reading it until then.
     Grace(Timestamp),
     /// It is one of the last that were live before.
     Recent,
@@ -51,7 +52,7 @@ pub struct Standing {
     pub release: ReleaseRow,
     /// Why it stays; nothing: it may go.
     pub reasons: Vec<Reason>,
-    /// Whether the newest signed package of its vendor lists it, or may, or a draft that may be signed: it goes once a newer one does not.
+    /// Whether a package lists it that its vendor may know as the newest: it goes once none does.
     pub listed: bool,
 }
 
@@ -75,7 +76,10 @@ impl fmt::Display for Reason {
         match self {
             Self::Live => f.write_str("it is live"),
             Self::Next => f.write_str("it is newer than the live one"),
-            Self::Grace(until) => write!(f, "it can be read by digest until {until}"),
+            Self::Grace(until) => write!(
+                f,
+                "it was replaced, is read by digest until {until}, and stays a minute longer"
+            ),
             Self::Recent => f.write_str("it is one of the last that were live"),
             Self::Runs(targets) => write!(f, "it runs on {}", listed(targets)),
             Self::MayRun(targets) => write!(f, "it may run on {}: what does is not known", listed(targets)),
@@ -100,7 +104,7 @@ pub(super) fn standings(appliance: &Appliance, policy: Policy, now: Timestamp) -
     appliance.db.read(|connection| {
         let releases = release::list(connection)?;
         let recent = recent(&releases, policy.keep);
-        let mut newest = BTreeMap::new();
+        let mut known = BTreeMap::new();
         let mut standings = Vec::with_capacity(releases.len());
         for release in &releases {
             let live = releases
@@ -122,40 +126,65 @@ pub(super) fn standings(appliance: &Appliance, policy: Policy, now: Timestamp) -
             let may_run = running.may_run.get(&release.id).filter(|_| runs.is_none());
             reasons.extend(may_run.cloned().map(Reason::MayRun));
             let domain = release.scope.domain;
-            let told = match newest.get(&domain) {
-                Some(told) => *told,
-                None => *newest.entry(domain).or_insert(told(connection, domain)?),
+            let known = match known.entry(domain) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => place.insert(Known::read(connection, domain)?),
             };
             standings.push(Standing {
+                listed: known.lists(release),
                 release: release.clone(),
                 reasons,
-                listed: told.is_some_and(|told| release.leaving.is_none_or(|row| told < row)),
             });
         }
         Ok(standings)
     })
 }
 
-/// Up to which row of the stream log what a vendor builds on tells: the newest signed package, or a draft, which may be signed as it is.
-/// Nothing where there is neither.
-fn told(connection: &Connection, domain: Hash) -> Result<Option<u64>> {
-    let signed = packages::newest_signed_of_any(connection, domain)?;
-    let draft = packages::draft(connection, domain)?;
-    let rows = signed
-        .iter()
-        .chain(&draft)
-        .map(|row| Ok(own_head(&row.bytes)?.lasts().audit));
-    Ok(rows.collect::<Result<Vec<_>>>()?.into_iter().min())
+/// What a vendor may build on (SPEC M-102).
+struct Known {
+    /// Up to which rows of the stream log those packages tell that it may know as the newest.
+    packages: Vec<u64>,
+    /// In which row it was told that a release was imported.
+    imports: BTreeMap<Hash, u64>,
+}
+
+impl Known {
+    /// Where a vendor has ever acknowledged anything, it knows what it acknowledged, and may know what was signed since. Before that, what was
+    /// written out whole counts as arrived. What did not get out, and a draft, may still come to it.
+    fn read(connection: &Connection, domain: Hash) -> Result<Self> {
+        let reached = acknowledgements::reached(connection, domain)?.audit;
+        let mut rows = Vec::new();
+        for package in packages::list(connection, domain)?.iter().rev() {
+            let last = own_head(&package.bytes)?.lasts().audit;
+            if reached > 0 && package.state != packages::State::Draft && last < reached {
+                break;
+            }
+            rows.push(last);
+            if reached == 0 && package.state == packages::State::Exported {
+                break;
+            }
+        }
+        rows.extend((reached > 0).then_some(reached));
+        Ok(Self {
+            packages: rows,
+            imports: stream_log::imports(connection, domain)?,
+        })
+    }
+
+    /// Whether one of these packages lists a release: it was here then, and was not told to go.
+    fn lists(&self, release: &ReleaseRow) -> bool {
+        let imported = self.imports.get(&release.head).copied().unwrap_or(0);
+        let lists = |last: &u64| imported <= *last && release.leaving.is_none_or(|told| *last < told);
+        self.packages.iter().any(lists)
+    }
 }
 
 fn grace(release: &ReleaseRow, grace: Duration, now: Timestamp) -> Option<Reason> {
     let retired = release.retired_at.filter(|_| release.state == State::Retired)?;
-    let seconds = i64::try_from(grace.as_secs())
-        .unwrap_or(i64::MAX)
-        .saturating_add(MARGIN);
+    let seconds = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX);
     let until = retired.plus_seconds(seconds);
     // A clock that was set back says nothing about how long ago that was.
-    (until > now).then_some(Reason::Grace(until))
+    (until.plus_seconds(MARGIN) > now).then_some(Reason::Grace(until))
 }
 
 /// The last of each scope that were live before, by when they last went live.

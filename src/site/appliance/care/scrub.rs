@@ -14,7 +14,7 @@ use crate::domain::{Digest, Hash, Result};
 use crate::store::Condition;
 
 /// How often it is kept how far the walk is.
-const KEEP: Duration = Duration::from_secs(10);
+const KEEP: Duration = Duration::from_millis(500);
 /// And after how many bytes at the latest.
 const KEEP_BYTES: u64 = 1 << 30;
 

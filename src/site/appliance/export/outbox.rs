@@ -12,7 +12,7 @@ use crate::appliance::folder::{EXPORT_LOCK, OUTBOX};
 use crate::appliance::state::Appliance;
 use crate::db::site::packages;
 use crate::domain::{Class, Error, Hash, Result};
-use crate::stream::{Expected, LockFile, create_new, look, open_or_create, open_plain, sync_folder};
+use crate::stream::{Expected, LockFile, create_new, lock_holder, look, open_or_create, open_plain, sync_folder};
 
 /// How names of packages end.
 const ENDING: &str = ".airlock-status";
@@ -38,7 +38,11 @@ impl Appliance {
         match file.try_lock() {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(Error::new(Class::Busy, "export", "another export is running").remedy("wait for it to end"));
+                let found = match lock_holder(&file) {
+                    Some(holder) => format!("{holder} is making or signing a status package"),
+                    None => "another export is running".to_owned(),
+                };
+                return Err(Error::new(Class::Busy, "export", found).remedy("wait for it to end"));
             }
             Err(error) => return Err(Error::io("lock", &path, error.into())),
         }

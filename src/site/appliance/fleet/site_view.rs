@@ -33,9 +33,9 @@ impl SiteView {
                 error.expected("host:port, in lower case, as in appliance.plant.example:5443")
             });
         }
-        if !is_interval(interval) {
+        if nanos(interval).is_none() {
             return wrong(format!("{interval:?} is no interval for agents"))
-                .map_err(|error: Error| error.expected("a Go duration above zero, as in 5.37s"));
+                .map_err(|error: Error| error.expected("a time above zero in h, m, s and ms, as in 5.37s or 1m30s"));
         }
         let authority = match authority.filter(|_| secure) {
             Some(pem) => match certificates(pem) {
@@ -83,28 +83,42 @@ impl SiteView {
         &self.interval
     }
 
+    /// Returns how long an interval is, in nanoseconds; nothing for what is none.
+    pub fn interval_nanos(interval: &str) -> Option<u128> {
+        nanos(interval)
+    }
+
     /// Returns the certificate that agents must be told to trust, in PEM form with a line end.
     pub fn authority(&self) -> Option<&str> {
         self.authority.as_deref()
     }
 }
 
-/// Whether a text is a Go duration above zero, made of decimal numbers with units.
-fn is_interval(text: &str) -> bool {
-    let (mut rest, mut above_zero) = (text, false);
+/// Returns the nanoseconds of a Go duration above zero, made of decimal numbers with units; nothing for what is none.
+fn nanos(text: &str) -> Option<u128> {
+    let (mut rest, mut sum) = (text, 0_u128);
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(|c| c.is_ascii_digit() || *c == b'.').count();
         let (number, after) = rest.split_at(digits);
-        let Some(unit) = ["ms", "h", "m", "s"].into_iter().find(|unit| after.starts_with(unit)) else {
-            return false;
-        };
-        if !(1..=9).contains(&number.len()) || number.parse::<f64>().is_err() || number.starts_with('.') {
-            return false;
+        let units = [
+            ("ms", 1_000_000_u128),
+            ("h", 3_600_000_000_000),
+            ("m", 60_000_000_000),
+            ("s", 1_000_000_000),
+        ];
+        let (unit, factor) = units.into_iter().find(|(unit, _)| after.starts_with(unit))?;
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+        if !(1..=9).contains(&number.len()) || whole.is_empty() || part.contains('.') {
+            return None;
         }
-        above_zero |= number.bytes().any(|c| matches!(c, b'1'..=b'9'));
+        let scale = 10_u128.checked_pow(u32::try_from(part.len()).ok()?)?;
+        let part: u128 = if part.is_empty() { 0 } else { part.parse().ok()? };
+        let whole: u128 = whole.parse().ok()?;
+        sum = sum.saturating_add(whole.saturating_mul(factor));
+        sum = sum.saturating_add(part.saturating_mul(factor).div_euclid(scale));
         rest = after.get(unit.len()..).unwrap_or_default();
     }
-    above_zero
+    (sum > 0).then_some(sum)
 }
 
 /// Returns the certificates of a PEM file, without whatever else stands in it: they go into manifests and scripts as they are.
@@ -169,6 +183,23 @@ mod tests {
         for interval in ["", "5", "s", "0s", "0.0s", "-5s", "5s;", "1.2.3s", ".5s", "5 s", "5d"] {
             assert!(SiteView::new("a", true, interval, None).is_err(), "{interval}");
         }
+        let nanos = |text| SiteView::interval_nanos(text).unwrap();
+        assert_eq!(
+            [
+                nanos("5s"),
+                nanos("1m30s"),
+                nanos("250ms"),
+                nanos("5.37s"),
+                nanos("0.5h")
+            ],
+            [
+                5_000_000_000,
+                90_000_000_000,
+                250_000_000,
+                5_370_000_000,
+                1_800_000_000_000
+            ]
+        );
         for pem in [
             "",
             "x",

@@ -164,9 +164,9 @@ fn refusal(appliance: &Appliance, domain: Hash, unmet: &[Unmet]) -> Result<Error
         return Ok(error.remedy("ask the vendor for a full one, and tell them that this one was built wrong"));
     }
     if again.is_empty() {
-        return Ok(error.remedy("import the base bundle first, or ask the vendor for a full one"));
+        return Ok(error.remedy("import the base bundle first, where it was never imported here; where it was let go, ask the vendor for a full one"));
     }
-    let base = is_base_missing.then(|| "import the base bundle first".to_owned());
+    let base = is_base_missing.then(|| "import the base bundle first, where it was never imported here".to_owned());
     let again = again.into_iter().map(|(_, text)| text);
     let acts = base.into_iter().chain(again).collect::<Vec<_>>().join("; ");
     Ok(error.remedy(format!("{acts}; or ask the vendor for a full one")))

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::admit::Judged;
-use crate::appliance::reserve;
+use crate::appliance::refusal::{REFUSE, refused};
 use crate::appliance::state::Appliance;
 use crate::bundle::Head;
 use crate::crypto::ReceiptResult;
+use crate::db::sealed_log::AUDIT_BROKEN;
 use crate::db::site::audit;
 use crate::db::site::owners::Held;
 use crate::db::site::receipts::{self, About, Act, Refusal, Signer};
@@ -51,19 +52,16 @@ pub(super) fn refusal(
     dry_run: bool,
     at: Timestamp,
 ) -> Result<()> {
-    let mut detail = json!({
-        "class": error.class().name(), "code": error.code(), "found": printable(error.found()),
-    });
-    if let Some(members) = detail.as_object_mut() {
-        if let Some(step) = error.step() {
-            members.insert("step".into(), step.to_string().into());
-        }
-        if let Some(judged) = judged {
-            members.insert("head".into(), judged.head_digest.to_hex().into());
-        }
+    // Nothing is added to a log that does not hold.
+    if error.is(AUDIT_BROKEN) {
+        return Ok(());
+    }
+    let mut detail = refused(error);
+    if let (Some(judged), Some(members)) = (judged, detail.as_object_mut()) {
+        members.insert("head".into(), judged.head_digest.to_hex().into());
     }
     let told = judged.zip(told(error)).filter(|_| !dry_run);
-    let write = || match told {
+    appliance.with_reserve(|| match told {
         Some((judged, refusal)) => match appliance.signer() {
             Ok(signer) => tell(appliance, &signer, judged, refusal, &detail, at),
             Err(error) => {
@@ -72,17 +70,8 @@ pub(super) fn refusal(
             }
         },
         None => append(appliance, REFUSE, &detail, at),
-    };
-    match write() {
-        Err(error) if error.class() == Class::Space => {
-            reserve::give_up(appliance.folder())?;
-            write()
-        }
-        other => other,
-    }
+    })
 }
-
-const REFUSE: &str = "refuse";
 
 /// Returns what the vendor may know of a refusal; nothing where the verdict is none about its bundle.
 fn told(error: &Error) -> Option<Refusal> {
@@ -155,12 +144,4 @@ pub(super) fn describe(head: &Head, digest: Hash) -> Value {
         "channel": head.channel, "domain": head.domain, "epoch": head.epoch, "head": digest,
         "product": head.product, "sequence": head.sequence, "version": head.version,
     })
-}
-
-/// Text from outside as canonical JSON may hold it: bounded, and without control characters.
-fn printable(text: &str) -> String {
-    text.chars()
-        .take(1000)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
 }

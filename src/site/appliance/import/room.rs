@@ -47,9 +47,9 @@ pub(super) fn check_space(appliance: &Appliance, bytes: u64, files: u64, scratch
             ),
         )
         .expected(if scratch > 0 {
-            format!("room for {wanted} bytes in {files} files, {scratch} of them for as long as the import runs")
+            format!("room for {wanted} bytes in {files} files, {scratch} of them for as long as the import runs, and {MARGIN_BYTES} beside what comes")
         } else {
-            format!("room for {wanted} bytes in {files} files")
+            format!("room for {wanted} bytes in {files} files, {MARGIN_BYTES} of them beside what comes: the database grows too")
         })
         .remedy(if appliance.store.stopped_imports()?.len() > 1 {
             "free space on that file system and import again; what stopped imports of other releases keep there goes with `airlock gc --abandon-imports`"

@@ -60,7 +60,7 @@ pub(in crate::appliance::import) fn check_sequence(
             "older",
             format!("the bundle holds release {counter} of {}", head.scope()),
             format!("a number above {sequence} in epoch {}", epoch.max(named)),
-            "use the newest bundle; an earlier release that was imported here is brought back with `airlock release activate RELEASE`",
+            "use the newest bundle; an earlier release that `airlock release list` shows is brought back with `airlock release activate RELEASE`, and one that was let go is signed again by the vendor, under a higher number",
         );
     }
     if counter.epoch > named {
