@@ -48,7 +48,7 @@ pub(super) fn run(args: &BackupArgs, ui: &mut Ui) -> Result<()> {
     }
     let output = args.output.clone().unwrap_or_default();
     check_outside(&output, &args.state.state)?;
-    let appliance = args.state.open(ui)?;
+    let appliance = args.state.open_to_change("backup", ui)?;
     let passphrase = args.passphrase.for_a_new_one()?;
     let made = appliance.backup(
         &output,

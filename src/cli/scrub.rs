@@ -55,6 +55,10 @@ pub(super) fn run(args: &ScrubArgs, ui: &mut Ui) -> Result<()> {
         None => config.scrub,
     };
     let appliance = args.state.open_as(&config, ui)?;
+    if !args.known {
+        // It adds a row.
+        appliance.verify_seals()?;
+    }
     let scrubbed = if args.known {
         None
     } else {

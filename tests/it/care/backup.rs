@@ -138,7 +138,7 @@ fn what_is_put_back_is_another_life_of_the_same_site_and_heals_by_its_bundles() 
     assert!(stored(&state).is_empty());
     let actions = audit_actions(&state);
     assert!(
-        actions.ends_with(&["instance".to_owned(), "restore".to_owned()]),
+        actions.ends_with(&["instance".to_owned(), "put-back".to_owned()]),
         "{actions:?}"
     );
     ask(&safe, &state, &["audit", "verify"]);
@@ -149,7 +149,7 @@ fn what_is_put_back_is_another_life_of_the_same_site_and_heals_by_its_bundles() 
         (&"restored".into(), &made["instance"]),
         "{begun}"
     );
-    assert_eq!(shown("restore")["before"], made["instance"]);
+    assert_eq!(shown("put-back")["before"], made["instance"]);
     // Opened again, it is the same life.
     assert_eq!(audit_actions(&state), actions);
 

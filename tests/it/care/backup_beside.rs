@@ -57,7 +57,7 @@ fn clients_pull_and_an_import_runs_while_backups_are_made() {
     // Each is whole, whatever of the import it met.
     for number in 0..backups {
         let state = safe.restore(&format!("backup-{number}"), &format!("state-{number}"), &[]);
-        assert!(audit_actions(&state).contains(&"restore".to_owned()));
+        assert!(audit_actions(&state).contains(&"put-back".to_owned()));
         let held = stored(&state);
         assert!(
             world.releases[0]

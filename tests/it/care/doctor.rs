@@ -299,7 +299,7 @@ fn a_clock_behind_what_was_written_here_is_told() {
     let world = World::new(1);
     let ahead = SystemClock.now().plus_seconds(86_400);
     let db = airlock::db::Db::open(&world.state().join("airlock.db"), &airlock::db::Schema::SITE).unwrap();
-    db.write(|tx| airlock::db::site::audit::append(tx, ahead, "test", &serde_json::json!({}), &[]).map(|_| ()))
+    db.write(|tx| airlock::db::site::audit::append(tx, ahead, "scrub", &serde_json::json!({}), &[]).map(|_| ()))
         .unwrap();
     drop(db);
     let ended = doctor(&world);

@@ -122,7 +122,7 @@ impl Setup {
             .assert_refused("E-INCOMPLETE", "truncated", "X11");
         let head = appliance::incoming(&setup.base.path()).pop().unwrap();
         let names = std::fs::read_dir(setup.base.path().join("incoming").join(head)).unwrap();
-        assert_eq!(names.count(), 3, "a journal, midstates and a part");
+        assert_eq!(names.count(), 4, "a journal, midstates, a part and the release's name");
         setup
     }
 

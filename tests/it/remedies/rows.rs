@@ -396,7 +396,6 @@ pub(super) const ROWS: &[(&str, Row)] = &[
     ("State SCHEMA_TOO_NEW: use the airlock that wrote it, or a newer one; nothing in it was changed", Followed(&["a_database_of_a_newer_airlock_is_left_to_that_one"])),
     ("State already: to pin a further vendor, use `airlock trust add ROOT --fingerprint HEX`; to make another appliance, {whole}", Followed(&["init_is_answered_with_another_folder"])),
     ("State audit-broken: end airlock serve, keep a copy of the state folder as evidence, then put a whole copy of it from before in its place", Followed(&["a_changed_root_or_audit_row_is_answered_with_a_whole_copy"])),
-    ("State BROKEN: end airlock serve, keep a copy of the state folder as evidence, then put a whole copy of it from before in its place", Followed(&["a_changed_root_or_audit_row_is_answered_with_a_whole_copy"])),
     ("State audit-differs: keep the state folder and the file as evidence; where the folder was put back from a copy, say so with `airlock recover --as restored`", Followed(&["a_log_that_was_turned_back_is_said_as_the_message_says"])),
     ("State authority: restore both files; or remove both, start again, and run `airlock target connect TARGET` for every target once more", Followed(&["a_damaged_authority_is_restored_or_made_anew"])),
     ("State blob-damaged: `airlock release list` names the release that is damaged; import its bundle again: `airlock import FILE`", Followed(&["a_blob_that_a_request_finds_damaged_is_imported_again"])),

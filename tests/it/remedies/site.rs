@@ -291,11 +291,13 @@ fn an_earlier_release_is_brought_back_by_activation() {
     operator.import(&made(5)).succeeded();
     let remedy = operator.import(&made(3)).remedy("E-ROLLBACK", "older");
     for command in commands(&remedy) {
-        assert_eq!(
-            operator.follow(&command, &[("RELEASE", "2.0")]).succeeded()["result"],
-            "activated"
-        );
+        let done = operator.follow(&command, &[("RELEASE", "2.0")]);
+        let done = done.succeeded();
+        if command.contains("activate") {
+            assert_eq!(done["result"], "activated");
+        }
     }
+    assert!(remedy.contains("activate"), "{remedy}");
 }
 
 /// Names that match nothing, or several releases, are looked up in the list that the message names.

@@ -63,6 +63,7 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
         ("audit show", vec![]),
         ("audit verify", vec![]),
         ("audit export", vec!["-o", &copied]),
+        ("backup", vec!["-o", &copied]),
         ("recover", vec!["--as", "restored", "--yes"]),
         ("status list", vec![]),
         ("status preview", vec![]),
@@ -92,8 +93,9 @@ fn f15_every_command_refuses_the_state_of_a_newer_airlock() {
         ("mirror", vec!["--config", &config]),
     ];
     let mut known: BTreeSet<String> = lines.iter().map(|(command, _)| (*command).to_owned()).collect();
-    // It makes a state folder, and refuses every one that is there.
+    // They make a state folder, and refuse every one that is there.
     known.insert("init".to_owned());
+    known.insert("restore".to_owned());
     // It tells of it as one finding among others.
     known.insert("doctor".to_owned());
     let mut found = BTreeSet::new();

@@ -392,7 +392,7 @@ pub(crate) fn chain_under(root: &SigningKey, release: &SigningKey) -> Chain {
         issued_at: Timestamp::EPOCH,
         keys: listed,
         products: vec!["crm".parse().unwrap(), "erp".parse().unwrap()],
-        reader: Version::current(),
+        reader: Version::new(0, 1, 0),
         roles: Roles {
             ack: rule(&keys[0]),
             licence: rule(&keys[1]),

@@ -15,13 +15,14 @@ use crate::domain::{Hash, Result, Timestamp};
 pub use crate::db::sealed_log::{Row, Sealed, last_number, list, newest, seal, verify, verify_after};
 
 /// Every act of which the log has rows.
-pub const ACTS: [&str; 37] = [
+pub const ACTS: [&str; 39] = [
     "access-add",
     "access-remove",
     "ack-refuse",
     "acknowledge",
     "activate",
     "approvals",
+    "backup",
     "clock",
     "dry-run",
     "gc",
@@ -33,6 +34,7 @@ pub const ACTS: [&str; 37] = [
     "mirror",
     "missing",
     "pin",
+    "put-back",
     "refuse",
     "restore",
     "scrub",

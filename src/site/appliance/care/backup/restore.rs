@@ -166,7 +166,7 @@ impl Restore {
                 "before": self.facts.instance, "content": self.facts.content, "made_at": self.made_at, "marks": marks,
                 "rows_lost": self.newer.rows,
             });
-            audit::append(transaction, now, "restore", &detail, &[]).map(|_| ())
+            audit::append(transaction, now, "put-back", &detail, &[]).map(|_| ())
         })?;
         for mark in &self.newer.marks {
             marks::raise(folder, &mark.scope, mark.to)?;
