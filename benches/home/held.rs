@@ -56,7 +56,7 @@ pub(crate) fn run(folder: &Path) {
         })
         .unwrap()
     });
-    let (taken, held) = least(3, || db.read(|c| held_layers(c, &site)).unwrap().len());
+    let (taken, held) = least(3, || db.read(|c| held_layers(c, &site)).unwrap().sizes.len());
     println!(
         "  {RELEASES} releases of {LAYERS} layers, {held} different: {:.0} ms; {rows} rows counted in {:.0} ms",
         millis(taken),

@@ -334,7 +334,7 @@ fn a_folder_that_is_no_site_of_this_vendor_is_no_base() {
     command
         .args(["--trust".as_ref(), mine.as_path()])
         .args(["--trust".as_ref(), both.as_path()]);
-    let said: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    let said: Value = serde_json::from_str(&String::from_utf8_lossy(&command.output().unwrap().stdout)).unwrap();
     assert_eq!(
         (&said["class"], &said["code"]),
         (&Value::from("E-TRUST"), &Value::from("unknown-domain"))

@@ -26,14 +26,20 @@ pub(crate) fn bundle_command(words: &[&str], paths: &[&Path]) -> Ended {
 pub(crate) fn report_of(state: &Path, path: &Path) -> Value {
     let words = ["scrub", "--rate", "0", "--report", path.to_str().unwrap()];
     let output = over_state(state, &[&["--format", "json"], &words[..]].concat());
+    let said: Value = serde_json::from_str(std::str::from_utf8(&output.stdout).unwrap()).unwrap();
     // Whoever runs it unattended notices.
+    let code = if said["damage"].as_array().unwrap().is_empty() {
+        0
+    } else {
+        27
+    };
     assert_eq!(
         output.status.code(),
-        Some(27),
+        Some(code),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    serde_json::from_str(std::str::from_utf8(&output.stdout).unwrap()).unwrap()
+    said
 }
 
 fn document(path: &Path) -> Value {
@@ -452,13 +458,14 @@ fn a_repair_file_is_made_of_the_volumes_that_hold_what_is_lost() {
 /// A log that breaks while it is served is told, and holds again when it does.
 #[test]
 fn a_log_that_breaks_while_it_is_served_is_told_until_it_holds_again() {
+    use airlock::db::SqlResult as _;
+
     let ward = Ward::new();
     let serving = Serving::start(&ward.state);
     let audit = || get(serving.address, "/readyz").json()["checks"]["audit"].clone();
     wait_for("the check of the start", || audit() == "ok");
     let change = |text: &str| {
         let db = airlock::db::Db::open(&ward.state.join("airlock.db"), &airlock::db::Schema::SITE).unwrap();
-        use airlock::db::SqlResult as _;
         db.write(|tx| tx.execute_batch(text).sql("change")).unwrap();
     };
     change("UPDATE audit SET at = at + 1 WHERE number = 1");
