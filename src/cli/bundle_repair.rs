@@ -164,7 +164,7 @@ fn of_bundle(report: &Report, head: Hash) -> Result<&DamagedRelease> {
             )
             .expected("a bundle of a release that is damaged at the site")
             .remedy(
-                "name the bundle of a release that the report names: `airlock bundle inspect` says the head of each",
+                "name the bundle of a release that the report names: `airlock bundle inspect BUNDLE` says the head of each",
             )
         })
 }

@@ -65,7 +65,7 @@ pub(super) fn restore(args: &VendorRestoreArgs, ui: &mut Ui) -> Result<()> {
     if !restore.is_all {
         ui.warn(format_args!(
             "what was signed since {} is not known, unless it is said above: the next release of each product and channel is refused until its newest \
-             one was taken in with `airlock vendor ledger learn`, or its number is said with --sequence; the workspace that was in use is compared with \
+             one was taken in with `airlock vendor ledger learn BUNDLE`, or its number is said with --sequence; the workspace that was in use is compared with \
              --against PATH",
             restore.made_at
         ));

@@ -227,7 +227,7 @@ fn no_backup() -> Error {
         "no-backup",
         "it does not begin as a backup of airlock does",
     )
-    .expected("a file that `airlock backup` or `airlock vendor backup` made")
+    .expected("a file that `airlock backup -o FILE` or `airlock vendor backup -o FILE` made")
     .remedy("check that it is the right file; nothing was written")
 }
 

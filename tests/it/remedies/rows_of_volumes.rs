@@ -21,7 +21,7 @@ pub(super) const VOLUMES: &[(&str, Row)] = &[
     ("Usage repair: name the bundle itself, then make the repair file of it again: `airlock bundle repair BUNDLE --report FILE -o FILE`", Followed(&["a_repair_file_says_what_it_is_and_is_judged_without_a_site"])),
     ("Usage report: have the site write one: `airlock scrub --report FILE`", Followed(&["reports_and_bundles_are_named_as_the_messages_say"])),
     ("Usage report: make one of the bundle of each other release that the report names", Followed(&["reports_and_bundles_are_named_as_the_messages_say"])),
-    ("Usage report: name the bundle of a release that the report names: `airlock bundle inspect` says the head of each", Followed(&["reports_and_bundles_are_named_as_the_messages_say"])),
+    ("Usage report: name the bundle of a release that the report names: `airlock bundle inspect BUNDLE` says the head of each", Followed(&["reports_and_bundles_are_named_as_the_messages_say"])),
     ("Usage volume-size: give a larger --volume-size", Followed(&["a_volume_size_is_corrected_as_the_messages_say"])),
     ("Usage volume-size: leave --volume-size out, or give -o FILE", Followed(&["a_volume_size_is_corrected_as_the_messages_say"])),
 ];
