@@ -135,7 +135,7 @@ pub(crate) fn child(words: &[String]) {
         ["floor-hash", threads, bytes] => super::floor::hash(threads.parse().unwrap(), bytes.parse().unwrap()),
         ["floor-read", file] => super::floor::read(Path::new(file)),
         ["floor-copy", file, bytes, out] => super::floor::copy(Path::new(file), bytes.parse().unwrap(), Path::new(out)),
-        ["create-from", set, file, out] => super::ways::create(Path::new(set), Path::new(file), Path::new(out)),
+        ["create-from", vendor, file, out] => super::ways::create(Path::new(vendor), Path::new(file), Path::new(out)),
         ["floor-fetch", list, address, out] => {
             super::floor::fetch(Path::new(list), address.parse().unwrap(), Path::new(out))
         }

@@ -21,8 +21,8 @@ use super::servers::{Names, Running, airlock};
 use super::{Bench, import, vendor};
 
 /// In the child: a bundle of the images of a registry, up to its seal. What a run before has kept is not used, and nothing is kept.
-pub(crate) fn create(set: &Path, file: &Path, out: &Path) -> Vec<Taken> {
-    let workspace = vendor::workspace(set);
+pub(crate) fn create(vendor: &Path, file: &Path, out: &Path) -> Vec<Taken> {
+    let workspace = vendor::workspace(vendor);
     let start = Start::now();
     let release = ReleaseFile::parse(file, &fs::read_to_string(file).unwrap()).unwrap();
     let overrides = Overrides {
@@ -97,7 +97,7 @@ pub(crate) fn bars(bench: &Bench, report: &mut Report) {
     };
     server.wait_for(&server.manifest(&names.manifest), None);
     let folder = set.folder.to_str().unwrap();
-    let out = work.join("out");
+    let (out, vendor) = (work.join("out"), work.join("vendor"));
     let count = names.tagged.len();
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     let few = text(&release_file(&set.folder, &names, server.address, count / 4));
@@ -108,8 +108,9 @@ pub(crate) fn bars(bench: &Bench, report: &mut Report) {
     for _ in 0..bench.rounds {
         for (file, peaks) in [(&few, &mut small), (&all, &mut large)] {
             fs::remove_file(&out).ok();
-            forget_numbers(&set.folder);
-            let taken = job(&[], &["create-from", folder, file, &made])[0];
+            // A workspace knows which numbers it signed.
+            fs::remove_dir_all(&vendor).ok();
+            let taken = job(&[], &["create-from", vendor.to_str().unwrap(), file, &made])[0];
             peaks.push(taken.peak / f64::from(1 << 20));
             ours.push(taken.wall);
         }
@@ -136,16 +137,6 @@ pub(crate) fn bars(bench: &Bench, report: &mut Report) {
     );
     extract_bars(bench, report, &text(&bundle), folder);
     mirror_bars(bench, report, &list, folder);
-}
-
-/// The same release is made again and again: what the ledger knows of it is forgotten.
-fn forget_numbers(set: &Path) {
-    for entry in fs::read_dir(set.join("workspace")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.file_name().unwrap().to_string_lossy().starts_with("ledger") {
-            fs::remove_file(path).unwrap();
-        }
-    }
 }
 
 fn extract_bars(bench: &Bench, report: &mut Report, bundle: &str, set: &str) {
