@@ -20,7 +20,7 @@ pub(super) fn run(path: &Path, passphrase: &BackupPassphraseArgs, ui: &mut Ui) -
     let passphrase = passphrase.of(path)?;
     let mut opened = OpenedBackup::open(path, kind, &passphrase)?;
     let (of, lines) = facts(kind, &opened)?;
-    let (files, size) = opened.check(&mut |done, total| ui.progress("check", done, total))?;
+    let (files, size) = opened.check(&mut drop, &mut |done, total| ui.progress("check", done, total))?;
     let made_at = opened.made_at();
     let place = path.display().to_string();
     ui.result(

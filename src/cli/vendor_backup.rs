@@ -64,7 +64,7 @@ pub(super) fn backup(args: &VendorBackupArgs, ui: &mut Ui) -> Result<()> {
         ),
     )?;
     ui.say(format_args!(
-        "it holds every key of the workspace: keep its passphrase elsewhere; `airlock vendor backup --check {}` reads it again",
+        "it holds the keys that are in the workspace: keep its passphrase elsewhere; `airlock vendor backup --check {}` reads it again",
         quoted(&escape(&place))
     ));
     Ok(())

@@ -232,7 +232,7 @@ impl WorkspaceRestore {
     ) -> Result<Self> {
         let mut opened = OpenedBackup::open(path, Kind::Workspace, passphrase)?;
         let facts = opened.facts::<WorkspaceFacts>()?;
-        let (files, bytes) = opened.check(progress)?;
+        let (files, bytes) = opened.check(&mut drop, progress)?;
         let mut restore = Self {
             made_at: opened.made_at(),
             opened,

@@ -152,14 +152,15 @@ impl OpenedBackup {
         Ok(bytes)
     }
 
-    /// Goes through everything to the end; returns how many files there are, and their bytes.
+    /// Goes through everything to the end, and hands out the path of each file; returns how many files there are, and their bytes.
     ///
     /// # Errors
     ///
     /// As [`Self::entry`].
-    pub fn check(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(u64, u64)> {
+    pub fn check(&mut self, each: &mut dyn FnMut(String), progress: &mut dyn FnMut(u64, u64)) -> Result<(u64, u64)> {
         let mut files = 0_u64;
-        while self.entry()?.is_some() {
+        while let Some(entry) = self.entry()? {
+            each(entry.path);
             files = files.saturating_add(1);
             while !self.content(usize::MAX)?.is_empty() {
                 progress(self.read.min(self.size), self.size);

@@ -99,7 +99,7 @@ fn what_was_put_in_comes_out_and_nothing_else_is_left_beside() {
         }
     }
     opened.rewind().unwrap();
-    assert_eq!(opened.check(&mut |_, _| {}).unwrap().0, 5);
+    assert_eq!(opened.check(&mut drop, &mut |_, _| {}).unwrap().0, 5);
     assert_eq!(fs::read_dir(made.path.parent().unwrap()).unwrap().count(), 1);
     // Nothing of it can be read.
     let sealed = bytes(&made.path);

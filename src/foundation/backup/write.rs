@@ -171,7 +171,7 @@ impl BackupWriter {
         let again = File::open(&self.partial).map_err(failed)?;
         let checked = begin(&again, &self.partial)
             .and_then(|_| OpenedBackup::with_key(again, &self.head, &self.key))
-            .and_then(|mut opened| opened.check(progress));
+            .and_then(|mut opened| opened.check(&mut drop, progress));
         checked.map_err(|error| {
             if error.class() == Class::Io {
                 return error;
@@ -273,6 +273,9 @@ fn take(partial: &Path) -> Result<LockFile> {
 fn check_free(path: &Path) -> Result<()> {
     if path.file_name().is_none() {
         return Err(taken(path, "is no name of a file"));
+    }
+    if path == Path::new("-") {
+        return Err(taken(path, "is no file, and a backup is read back"));
     }
     match Looked::itself(path) {
         Ok(looked) => Err(taken(path, &format!("is {} already", looked.what()))),

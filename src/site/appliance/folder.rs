@@ -13,7 +13,7 @@
 //! Nor can the folder itself be exchanged under root: every folder above it must be root's. Its path is resolved once.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ use crate::domain::{Class, Code, Error, Result};
 use crate::store::Store;
 use crate::stream::{
     Expected, LockFile, OTHER_USER, create_new, create_own_folder, look, look_at_own, look_to_write, open_or_create,
-    sync_folder,
+    open_plain, sync_folder,
 };
 
 /// The security database while it is made: under its name stands a whole one, or none.
@@ -323,27 +323,67 @@ fn missing(folder: &Path) -> Error {
     .expected("an appliance's state folder")
 }
 
-/// Takes a folder as [`take_empty`] does, for a backup to be put back: what an earlier try left that was stopped is taken away. Returns its
-/// resolved path, and the file that says so for as long as it is there.
+/// Takes a folder as [`take_empty`] does, for a backup to be put back: what an earlier try with this backup (`mark`) left that was stopped is
+/// taken away, as long as nothing else has come beside it. Returns its resolved path, and the file that says so for as long as it is there.
 ///
 /// # Errors
 ///
-/// As [`take_empty`]; `E-BUSY restore` while another one works there.
-pub(super) fn take_to_restore(folder: &Path) -> Result<(PathBuf, LockFile)> {
+/// As [`take_empty`]; `E-STATE restore-stopped` when something else lies there; `E-BUSY restore` while another one works there.
+pub(super) fn take_to_restore(folder: &Path, mark: &str, makes: &dyn Fn(&str) -> bool) -> Result<(PathBuf, LockFile)> {
     if let Some(resolved) = resolve(folder)? {
         let held = names(&resolved)?;
         let has = |name: &str| held.iter().any(|held| held == name);
         if has(RESTORING) && !has(DATABASE) {
             let _stopped = lock_restoring(&resolved)?;
+            check_stopped(&resolved, mark, makes)?;
             clear(&resolved)?;
         }
     }
     let resolved = take_empty(folder)?;
     let path = resolved.join(RESTORING);
-    create_new(&path, 0o600)?;
+    create_new(&path, 0o600)?
+        .write_all(mark.as_bytes())
+        .map_err(|e| Error::io("write", &path, e))?;
     let lock = lock_restoring(&resolved)?;
     sync_folder(&resolved)?;
     Ok((resolved, lock))
+}
+
+/// Checks that a stopped restore of this backup made everything in a folder.
+fn check_stopped(folder: &Path, mark: &str, makes: &dyn Fn(&str) -> bool) -> Result<()> {
+    let marker = folder.join(RESTORING);
+    let mut said = Vec::new();
+    if let Some(file) = open_plain(&marker)? {
+        file.take(mark.len() as u64 + 1)
+            .read_to_end(&mut said)
+            .map_err(|e| Error::io("read", &marker, e))?;
+    }
+    let is_its_own = said == mark.as_bytes();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(below) = folders.pop() {
+        let place = folder.join(&below);
+        for entry in fs::read_dir(&place).map_err(|e| Error::io("list", &place, e))? {
+            let entry = entry.map_err(|e| Error::io("list", &place, e))?;
+            let path = below.join(entry.file_name());
+            let found = entry.file_type().map_err(|e| Error::io("look at", &entry.path(), e))?;
+            if found.is_dir() {
+                folders.push(path);
+            } else if path != Path::new(RESTORING) && !(is_its_own && path.to_str().is_some_and(makes)) {
+                return Err(Error::new(
+                    Class::State,
+                    "restore-stopped",
+                    format!(
+                        "a restore was stopped in {}, and {} is not of this backup",
+                        folder.display(),
+                        path.display()
+                    ),
+                )
+                .expected("nothing there but what a restore of this very backup has put there")
+                .remedy("give another --state folder, or move away by hand what is in this one"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn lock_restoring(folder: &Path) -> Result<LockFile> {

@@ -3,6 +3,7 @@
 
 mod audit;
 mod backup;
+mod backup_around;
 mod backup_beside;
 mod backup_stops;
 #[cfg(feature = "vendor")]

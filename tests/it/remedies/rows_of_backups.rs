@@ -23,5 +23,7 @@ pub(super) const BACKUPS: &[(&str, Row)] = &[
     ("Usage backup-kind: `{}` puts this one back; here, name {expected}", Followed(&["a_backup_of_the_other_kind_or_into_a_folder_in_use_is_refused"])),
     ("Usage other-site: name the folder or backup of this site, or leave --against out", Followed(&["f13_marks_of_the_folder_before_or_of_a_newer_backup_are_taken_over"])),
     ("Usage other-vendor: name the workspace or backup of this vendor, or leave --against out", Followed(&["a_backup_of_the_other_kind_or_into_a_folder_in_use_is_refused"])),
+    ("State restore-stopped: give another --state folder, or move away by hand what is in this one", Followed(&["what_a_stopped_restore_did_not_make_is_left_alone"])),
+    ("Usage against: name the folder or backup of this site, or leave --against out", Followed(&["what_is_compared_says_something_of_the_site"])),
     ("Usage output: give another name with -o, or move it away: a backup replaces nothing", Followed(&["what_is_not_this_backup_whole_is_refused_and_nothing_is_written"])),
 ];

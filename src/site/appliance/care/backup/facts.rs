@@ -1,12 +1,10 @@
 //! What a backup says of the site, and what is compared before it is put back.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::appliance::folder::ROOTS;
-use crate::appliance::{marks, pins, present};
+use crate::appliance::present;
 use crate::crypto::Chain;
 use crate::crypto::canonical::integer;
 use crate::db::Connection;
@@ -74,8 +72,13 @@ pub struct VendorFact {
 }
 
 impl SiteFacts {
-    /// Reads them of a database and the small files of its state folder; also the chains that trust has come to.
-    pub(super) fn read(connection: &Connection, state: &Path, content: bool) -> Result<(Self, Vec<Chain>)> {
+    /// Reads them of a database, with the marks and roots that lie beside it; also the chains that trust has come to.
+    pub(super) fn read(
+        connection: &Connection,
+        beside: &[(Scope, Mark)],
+        pins: &[Chain],
+        content: bool,
+    ) -> Result<(Self, Vec<Chain>)> {
         let row = appliance::get(connection)?;
         let instance = instances::newest(connection)?.ok_or_else(|| {
             Error::new(
@@ -85,7 +88,7 @@ impl SiteFacts {
             )
         })?;
         let mut scopes: BTreeMap<(Hash, Name, Name), Mark> = BTreeMap::new();
-        for (scope, mark) in release::marks(connection)?.into_iter().chain(marks::all(state)?) {
+        for (scope, mark) in release::marks(connection)?.into_iter().chain(beside.iter().cloned()) {
             let held = scopes
                 .entry((scope.domain, scope.product, scope.channel))
                 .or_insert(mark);
@@ -94,8 +97,8 @@ impl SiteFacts {
             }
         }
         let mut chains = Vec::new();
-        for pin in pins::read_good(&state.join(ROOTS))?.chains {
-            chains.push(trust::load_chain(connection, &pin)?);
+        for pin in pins {
+            chains.push(trust::load_chain(connection, pin)?);
         }
         chains.sort_by_key(Chain::domain);
         let vendors = chains.iter().map(|chain| {

@@ -14,7 +14,7 @@ use super::facts::SiteFacts;
 use crate::appliance::folder::{
     DATABASE, EVIDENCE_FOLDER, IDENTITY, MARKS, OUTBOX, RECEIPTS, ROOTS, SECRETS, STATUS_DATABASE, STATUS_MARK,
 };
-use crate::appliance::{Appliance, identity};
+use crate::appliance::{Appliance, identity, marks, pins};
 use crate::db::site::acknowledgements::{self, Reached};
 use crate::db::site::stream_log;
 use crate::db::{Reader, Schema};
@@ -68,8 +68,9 @@ pub(super) fn gather(appliance: &Appliance, content: bool) -> Result<Gathered> {
         if before != (small(state)?, acknowledged(appliance)?) {
             continue;
         }
+        let (beside, pinned) = (marks::all(state)?, pins::read_good(&state.join(ROOTS))?.chains);
         let copied = Reader::open(&state.join(copy_name(DATABASE)), &Schema::SITE)?;
-        let (facts, _) = copied.read(|connection| SiteFacts::read(connection, state, content))?;
+        let (facts, _) = copied.read(|connection| SiteFacts::read(connection, &beside, &pinned, content))?;
         let databases = databases.into_iter().map(|copy| Ok((copy.name, copy.open()?)));
         return Ok(Gathered {
             small: before.0,

@@ -44,6 +44,7 @@ impl Appliance {
     ) -> Result<BackedUp> {
         // Which life it is of must be known.
         self.instance()?;
+        self.check_whole()?;
         let gathered = gather(self, content)?;
         let blobs = if content { self.blobs()? } else { Vec::new() };
         let total = blobs.iter().map(|(_, size)| *size).fold(0, u64::saturating_add);
@@ -100,6 +101,12 @@ impl Appliance {
             blobs: taken,
             bytes,
         })
+    }
+
+    /// Checks that what a backup is for is there: one without keys would take the place of one that has them.
+    fn check_whole(&self) -> Result<()> {
+        let problems = self.unsound_parts().into_iter();
+        problems.reduce(|first, next| first.and_then(&next)).map_or(Ok(()), Err)
     }
 
     fn blobs(&self) -> Result<Vec<(Digest, u64)>> {

@@ -95,36 +95,48 @@ impl Newer {
     }
 
     fn add_folder(&mut self, facts: &SiteFacts, folder: &Path) -> Result<()> {
+        // Each of the three says something where the others are gone or damaged.
+        let mut unread = Vec::new();
+        let beside = marks::all(folder)
+            .map_err(|error| unread.push(error.found().to_owned()))
+            .ok();
+        let pins = pins::read_good(&folder.join(ROOTS))
+            .map_err(|error| unread.push(error.found().to_owned()))
+            .ok();
+        let pins = pins.map(|pins| pins.chains);
         let database = Reader::open(&folder.join(DATABASE), &Schema::SITE);
-        let read = database.and_then(|db| db.read(|connection| SiteFacts::read(connection, folder, false)));
-        match read {
-            Ok((other, chains)) => return self.compare(facts, &other, chains, folder),
-            Err(error) => self
-                .unread
-                .push(format!("{}: {}", folder.join(DATABASE).display(), error.found())),
+        let read = database.and_then(|db| {
+            let (beside, pins) = (
+                beside.as_deref().unwrap_or_default(),
+                pins.as_deref().unwrap_or_default(),
+            );
+            db.read(|connection| SiteFacts::read(connection, beside, pins, false))
+        });
+        let said = read.map_err(|error| unread.push(format!("{}: {}", folder.join(DATABASE).display(), error.found())));
+        if beside.is_none() && pins.is_none() && said.is_err() {
+            return Err(Error::new(
+                Class::Usage,
+                "against",
+                format!(
+                    "{} holds nothing of an appliance that can be read: {}",
+                    folder.display(),
+                    unread.join("; ")
+                ),
+            )
+            .expected("a state folder of this site, or a backup of it")
+            .remedy("name the folder or backup of this site, or leave --against out"));
         }
-        // What lies beside a database that is damaged says most of it.
-        match marks::all(folder) {
-            Ok(marks) => {
-                for (scope, mark) in marks {
-                    self.mark(facts, scope, mark);
-                }
-            }
-            Err(error) => self.unread.push(error.found().to_owned()),
+        self.unread.append(&mut unread);
+        if let Ok((other, chains)) = said {
+            return self.compare(facts, &other, chains, folder);
         }
-        match pins::read_good(&folder.join(ROOTS)) {
-            Ok(pins) => {
-                for chain in pins.chains {
-                    self.root(
-                        facts,
-                        chain.domain(),
-                        &chain.newest().vendor.clone(),
-                        chain.newest().version,
-                        Some(chain),
-                    );
-                }
-            }
-            Err(error) => self.unread.push(error.found().to_owned()),
+        for (scope, mark) in beside.into_iter().flatten() {
+            self.mark(facts, scope, mark);
+        }
+        for chain in pins.into_iter().flatten() {
+            let (domain, root) = (chain.domain(), chain.newest());
+            let (vendor, version) = (root.vendor.clone(), root.version);
+            self.root(facts, domain, &vendor, version, Some(chain));
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Puts a backup back: read to its end first, then into an empty folder, whole or not at all, as another life of the appliance.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,8 +10,8 @@ use serde_json::json;
 use super::facts::SiteFacts;
 use super::newer::Newer;
 use crate::appliance::folder::{
-    AUTHORITY_CERTIFICATE, DATABASE, IDENTITY, INSTANCE, MARKS, NEW_DATABASE, OUTBOX, RECEIPTS, RESTORING, ROOTS,
-    SECRETS, STATUS_MARK, clear, may_restore, take_to_restore,
+    AUTHORITY_CERTIFICATE, DATABASE, IDENTITY, INSTANCE, MARKS, NEW_DATABASE, OUTBOX, RECEIPTS, RESERVE, RESTORING,
+    ROOTS, SECRETS, STATUS_MARK, clear, may_restore, take_to_restore,
 };
 use crate::appliance::{enrolment, instance, instance_file, marks, pins, present, reserve};
 use crate::backup::{Entry, Kind, OpenedBackup, damaged};
@@ -32,6 +33,8 @@ const NAMED: usize = 32;
 #[expect(missing_debug_implementations, reason = "it holds a key")]
 pub struct Restore {
     opened: OpenedBackup,
+    /// The files in it.
+    names: BTreeSet<String>,
     /// What it says of the site.
     pub facts: SiteFacts,
     /// When it was made.
@@ -67,7 +70,11 @@ impl Restore {
     ) -> Result<Self> {
         let mut opened = OpenedBackup::open(path, Kind::Site, passphrase)?;
         let facts = opened.facts::<SiteFacts>()?;
-        let (files, bytes) = opened.check(progress)?;
+        let mut names = BTreeSet::new();
+        let mut each = |name| {
+            names.insert(name);
+        };
+        let (files, bytes) = opened.check(&mut each, progress)?;
         let mut newer = Newer::default();
         for other in against {
             newer.add(&facts, other, passphrase)?;
@@ -75,6 +82,7 @@ impl Restore {
         Ok(Self {
             made_at: opened.made_at(),
             opened,
+            names,
             facts,
             files,
             bytes,
@@ -86,11 +94,14 @@ impl Restore {
     ///
     /// # Errors
     ///
-    /// `E-STATE already`, `part-of-state`, `not-empty` when the folder holds anything; `E-BUSY restore`; `E-INTEGRITY backup-damaged` when the
+    /// `E-STATE already`, `part-of-state`, `not-empty` when the folder holds anything, `restore-stopped` when what a stopped one left is not this
+    /// backup's alone; `E-BUSY restore`; `E-INTEGRITY backup-damaged` when the
     /// file was changed meanwhile; `E-SPACE`, `E-IO`, `E-STATE`. The folder is empty then; where the program was killed, no command takes
     /// it for an appliance, and the next try begins anew.
     pub fn put_back(&mut self, state: &Path, now: Timestamp, progress: &mut dyn FnMut(u64, u64)) -> Result<Restored> {
-        let (folder, _lock) = take_to_restore(state)?;
+        // Which backup it is: no other was made in that life at that time.
+        let mark = format!("{} {}\n", self.facts.instance, self.made_at);
+        let (folder, _lock) = take_to_restore(state, &mark, &|path| self.makes(path))?;
         match self.fill(&folder, now, progress) {
             Ok(instance) => Ok(Restored { instance, folder }),
             Err(error) => Err(match clear(&folder) {
@@ -98,6 +109,23 @@ impl Restore {
                 Err(left) => error.and_then(&left),
             }),
         }
+    }
+
+    /// Whether a file is one that putting this back makes.
+    fn makes(&self, path: &str) -> bool {
+        // Also as it is called while it is written.
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let name = name
+            .strip_prefix('.')
+            .and_then(|name| name.strip_suffix(".new"))
+            .unwrap_or(name);
+        let path = if folder.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{folder}/{name}")
+        };
+        let other = path.starts_with(NEW_DATABASE) || [RESERVE, INSTANCE].contains(&path.as_str());
+        other || self.names.contains(&path) || (folder == OUTBOX && name.starts_with("enrolment-"))
     }
 
     fn fill(&mut self, folder: &Path, now: Timestamp, progress: &mut dyn FnMut(u64, u64)) -> Result<InstanceId> {
