@@ -59,7 +59,7 @@ fn put(path: &Path, bytes: &[u8]) {
 }
 
 fn open(path: &Path, passphrase: &str) -> Result<(u64, u64)> {
-    OpenedBackup::open(path, Kind::Site, passphrase)?.check(&mut |_, _| {})
+    OpenedBackup::open(path, Kind::Site, passphrase)?.check(&mut drop, &mut |_, _| {})
 }
 
 /// Goes through changed bytes with the key of before.
@@ -68,7 +68,7 @@ fn check(made: &Made, key: &PassphraseKey, bytes: &[u8]) -> Result<(u64, u64)> {
     // What is not a backup of this program's is told before the passphrase.
     peek(&made.path)?;
     let head = Head::parse(bytes)?;
-    OpenedBackup::with_key(fs::File::open(&made.path).unwrap(), &head, key)?.check(&mut |_, _| {})
+    OpenedBackup::with_key(fs::File::open(&made.path).unwrap(), &head, key)?.check(&mut drop, &mut |_, _| {})
 }
 
 #[test]

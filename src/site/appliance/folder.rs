@@ -13,7 +13,7 @@
 //! Nor can the folder itself be exchanged under root: every folder above it must be root's. Its path is resolved once.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ use crate::domain::{Class, Code, Error, Result};
 use crate::store::Store;
 use crate::stream::{
     Expected, LockFile, OTHER_USER, create_new, create_own_folder, look, look_at_own, look_to_write, open_or_create,
-    open_plain, sync_folder,
+    open_plain, read_bounded, sync_folder,
 };
 
 /// The security database while it is made: under its name stands a whole one, or none.
@@ -349,15 +349,16 @@ pub(super) fn take_to_restore(folder: &Path, mark: &str, makes: &dyn Fn(&str) ->
     Ok((resolved, lock))
 }
 
+/// Bytes of what says which backup is put back.
+const MARK_BYTES: u64 = 1 << 10;
+
 /// Checks that a stopped restore of this backup made everything in a folder.
 fn check_stopped(folder: &Path, mark: &str, makes: &dyn Fn(&str) -> bool) -> Result<()> {
     let marker = folder.join(RESTORING);
-    let mut said = Vec::new();
-    if let Some(file) = open_plain(&marker)? {
-        file.take(mark.len() as u64 + 1)
-            .read_to_end(&mut said)
-            .map_err(|e| Error::io("read", &marker, e))?;
-    }
+    let said = match open_plain(&marker)? {
+        Some(file) => read_bounded(file, MARK_BYTES, "the mark of a stopped restore")?,
+        None => Vec::new(),
+    };
     let is_its_own = said == mark.as_bytes();
     let mut folders = vec![PathBuf::new()];
     while let Some(below) = folders.pop() {
