@@ -78,7 +78,7 @@ fn a_state_folder_is_a_base_too() {
     let site = Appliance::init(&bench.vendor);
     bench
         .extract(&two, "out", &[&site.path()])
-        .assert_refused("E-DEPENDENCY", "needs", "");
+        .assert_refused("E-USAGE", "base", "");
     site.import(&bench.file("base-1", &one.bytes)).assert_imported();
     let ended = bench.extract(&two, "out", &[&site.path()]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
