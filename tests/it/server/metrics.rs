@@ -1,7 +1,8 @@
 //! `/metrics`: what it counts, who may ask, and that alert rules and boards are made of its names and labels alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Read as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
 use airlock::http::Settings;
@@ -117,6 +118,19 @@ fn what_is_asked_and_answered_is_counted() {
 }
 
 /// Nothing else is answered there, and not under the name of somebody else; and elsewhere there are no numbers.
+/// Who connects and says nothing keeps nobody out: the oldest of them gives way.
+#[test]
+fn silent_connections_give_way_to_whoever_asks() {
+    let (_serving, address) = serving();
+    let mut silent: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(address).unwrap()).collect();
+    page(address);
+    // The first were cut off; the last are there yet, so that nobody waited until they had used up their time.
+    assert_eq!(silent[0].read(&mut [0]).unwrap_or(0), 0);
+    let last = silent.last_mut().unwrap();
+    last.set_nonblocking(true).unwrap();
+    assert_eq!(last.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
 #[test]
 fn the_page_is_at_its_own_address_alone() {
     let (serving, address) = serving();

@@ -1,8 +1,11 @@
-//! The address of the page. Few ask, and each gets one answer: a connection is closed behind it, and whoever is slow is cut off.
+//! The address of the page. Few ask, and each gets one answer: a connection is closed behind it, and whoever is slow is cut off. Where all
+//! connections are taken, the oldest that has not asked yet gives way: nobody keeps others out by saying nothing.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -20,7 +23,7 @@ use super::page::Page;
 use crate::http::hosts::Hosts;
 use crate::panics::caught_future;
 
-/// Connections at one time; one more waits.
+/// Connections at one time.
 const CONNECTIONS: usize = 8;
 /// How long one may take, from its first byte to its last.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -43,6 +46,13 @@ pub(in crate::http) struct Listener {
     stopping: CancellationToken,
 }
 
+/// A connection, for as long as it lasts.
+#[derive(Default)]
+struct Seat {
+    asked: AtomicBool,
+    end: CancellationToken,
+}
+
 impl Listener {
     /// Answers with a page, under the names of the appliance.
     pub(in crate::http) fn new(page: Page, hosts: Hosts, tracker: TaskTracker, stopping: CancellationToken) -> Self {
@@ -58,25 +68,37 @@ impl Listener {
 
     /// Answers until the server stops.
     pub(in crate::http) async fn run(self, listener: TcpListener) {
+        let mut seats: VecDeque<Arc<Seat>> = VecDeque::new();
         loop {
-            let room = tokio::select! {
-                () = self.stopping.cancelled() => return,
-                room = self.room.clone().acquire_owned() => room,
-            };
-            let Ok(room) = room else { return };
             let accepted = tokio::select! {
                 () = self.stopping.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((socket, _)) => {
-                    let served = self.clone().serve(socket);
+                    // Those that ended hold theirs no more.
+                    seats.retain(|seat| Arc::strong_count(seat) > 1);
+                    if self.room.available_permits() == 0 {
+                        let silent = seats.iter().position(|seat| !seat.asked.load(Ordering::Relaxed));
+                        if let Some(seat) = silent.and_then(|at| seats.remove(at)) {
+                            seat.end.cancel();
+                        }
+                    }
+                    let room = tokio::select! {
+                        () = self.stopping.cancelled() => return,
+                        room = self.room.clone().acquire_owned() => room,
+                    };
+                    let Ok(room) = room else { return };
+                    let seat = Arc::new(Seat::default());
+                    seats.push_back(seat.clone());
+                    let served = self.clone().serve(socket, seat.clone());
                     self.tracker.spawn(async move {
                         let _room = room;
-                        // What was caught was counted, and the page tells it.
-                        caught_future("metrics", tokio::time::timeout(PATIENCE, served))
-                            .await
-                            .ok();
+                        tokio::select! {
+                            () = seat.end.cancelled() => {}
+                            // What was caught was counted, and the page tells it.
+                            _ = caught_future("metrics", tokio::time::timeout(PATIENCE, served)) => {}
+                        }
                     });
                 }
                 Err(error) => {
@@ -87,10 +109,11 @@ impl Listener {
         }
     }
 
-    async fn serve(self, socket: TcpStream) {
+    async fn serve(self, socket: TcpStream, seat: Arc<Seat>) {
         let local = socket.local_addr().ok();
         let service = service_fn(|request: hyper::Request<Incoming>| {
             let listener = self.clone();
+            seat.asked.store(true, Ordering::Relaxed);
             let refused = listener.refuse(&request, local);
             async move {
                 Ok::<_, Infallible>(match refused {
