@@ -18,7 +18,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::workspace::{CHAIN, KEYS, LEDGER, Workspace, free_folder};
-use crate::backup::{BackupWriter, Entry, Kind, OpenedBackup, Sealing, check_room, damaged};
+use crate::backup::{BackupWriter, Entry, Kind, OpenedBackup, Sealing, check_room, damaged, names_in};
 use crate::crypto::canonical::{self, integer};
 use crate::db::ledger::{highest_numbers, put_restored};
 use crate::db::{Db, Reader, Schema, sealed_log};
@@ -467,7 +467,7 @@ fn small(folder: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
         Ok(())
     };
     read(CHAIN.to_owned(), limits::TRUST_BYTES)?;
-    for name in names(&folder.join(KEYS))? {
+    for name in names_in(&folder.join(KEYS))? {
         read(format!("{KEYS}/{name}"), KEY_BYTES)?;
     }
     Ok(files)
@@ -476,31 +476,13 @@ fn small(folder: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
 fn packages(folder: &Path) -> Result<Vec<String>> {
     let mut files = Vec::new();
     for kind in PACKAGES {
-        for site in names(&folder.join(kind))? {
-            for name in names(&folder.join(kind).join(&site))? {
+        for site in names_in(&folder.join(kind))? {
+            for name in names_in(&folder.join(kind).join(&site))? {
                 files.push(format!("{kind}/{site}/{name}"));
             }
         }
     }
     Ok(files)
-}
-
-/// Returns the names in a folder, sorted, but for what is being written under a name of before; none where there is no folder.
-fn names(folder: &Path) -> Result<Vec<String>> {
-    if look(folder, Expected::Folder)?.is_none() {
-        return Ok(Vec::new());
-    }
-    let failed = |error| Error::io("list", folder, error);
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        match name.to_str() {
-            Some(name) if !name.starts_with('.') => names.push(name.to_owned()),
-            _ => {}
-        }
-    }
-    names.sort();
-    Ok(names)
 }
 
 /// Adds a file as it is now; says whether it is there.

@@ -38,6 +38,7 @@
 
 mod entry;
 mod head;
+mod names;
 mod read;
 mod records;
 #[cfg(test)]
@@ -46,5 +47,6 @@ mod write;
 
 pub use entry::Entry;
 pub use head::{Kind, WORD, damaged};
+pub use names::names_in;
 pub use read::{OpenedBackup, peek};
 pub use write::{BackupWriter, Sealing, check_room};

@@ -15,6 +15,7 @@ use crate::appliance::folder::{
     DATABASE, EVIDENCE_FOLDER, IDENTITY, MARKS, OUTBOX, RECEIPTS, ROOTS, SECRETS, STATUS_DATABASE, STATUS_MARK,
 };
 use crate::appliance::{Appliance, identity, marks, pins};
+use crate::backup::names_in;
 use crate::db::site::acknowledgements::{self, Reached};
 use crate::db::site::stream_log;
 use crate::db::{Reader, Schema};
@@ -138,7 +139,7 @@ fn small(state: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
         read(name.to_owned())?;
     }
     for folder in [IDENTITY, ROOTS, SECRETS, RECEIPTS] {
-        for name in names(&state.join(folder))? {
+        for name in names_in(&state.join(folder))? {
             read(format!("{folder}/{name}"))?;
         }
     }
@@ -148,7 +149,7 @@ fn small(state: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
 fn held(state: &Path) -> Result<Vec<(String, File)>> {
     let mut files = Vec::new();
     for folder in [OUTBOX, EVIDENCE_FOLDER] {
-        for name in names(&state.join(folder))? {
+        for name in names_in(&state.join(folder))? {
             // Damaged content proves nothing, and may be large.
             if folder == EVIDENCE_FOLDER && name.contains(".blob-") {
                 continue;
@@ -159,24 +160,6 @@ fn held(state: &Path) -> Result<Vec<(String, File)>> {
         }
     }
     Ok(files)
-}
-
-/// Returns the names in a folder, sorted, but for what is being written under a name of before.
-fn names(folder: &Path) -> Result<Vec<String>> {
-    if look(folder, Expected::Folder)?.is_none() {
-        return Ok(Vec::new());
-    }
-    let failed = |error| Error::io("list", folder, error);
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        match name.to_str() {
-            Some(name) if !name.starts_with('.') => names.push(name.to_owned()),
-            _ => {}
-        }
-    }
-    names.sort();
-    Ok(names)
 }
 
 fn copy_name(database: &str) -> String {
