@@ -354,6 +354,9 @@ signed root release signatures application/vnd.airlock.bundle-head.v1+json head 
 if jq -e '.requires | index("delta-1")' head >answer; then
   refuse "this page reads no layers that are copied from others (delta-1): verify.py does, with --base"
 fi
+if grep -q '^repair chunks ' format; then
+  refuse "this page reads a whole bundle, and this is a repair file: verify.py reads it"
+fi
 if jq -e '.requires | index("volumes-1")' head >answer; then
   refuse "this page reads a bundle in one file, and this one has volumes (volumes-1): verify.py reads them, all of them named"
 fi
@@ -364,9 +367,6 @@ jq -e -n --slurpfile root root --slurpfile head head --arg domain "$domain" '$ro
 jq -e -n --slurpfile root root --slurpfile head head '$head[0].issued_at | . <= $root[0].expires and (fromdate <= now + 172800)' >answer ||
   refuse "the head was issued after its root expires, or more than 48 hours after now"
 count=$(jq .totals.chunks head)
-if grep -q '^repair chunks ' format; then
-  refuse "this page reads a whole bundle, and this is a repair file: verify.py reads it"
-fi
 printf 'airlock-bundle 1\nvolume 1/1 chunks %d-%d\n' $((count > 0)) "$count" | cmp -s - format || refuse "entry 00 does not say what the head says"
 document approvals 'members(["approvals"]; []) and (.approvals | signatures)' "entry 04"
 head_digest=$(hash_of head)
