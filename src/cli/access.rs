@@ -19,6 +19,7 @@ use crate::domain::{Name, Result, Scope, nearest};
 /// `docker login` and by every other client with Basic; any user name will do. What an address may read without credentials
 /// ([registry] read) stays as it is.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum AccessCommand {
     /// Make a credential; it is shown once, on stdout
     ///
@@ -56,7 +57,7 @@ pub(super) enum AccessCommand {
     },
 }
 
-/// Which appliance.
+// Which appliance.
 #[derive(Debug, Args)]
 pub(super) struct Place {
     #[command(flatten)]

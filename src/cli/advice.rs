@@ -75,7 +75,12 @@ impl Advice {
     /// Adds them to one command, which begins after `airlock`.
     fn words(&self, command: &str) -> String {
         let words: Vec<&str> = command.split(' ').collect();
-        let mut known = self.commands.get_or_init(Cli::command);
+        let mut known = self.commands.get_or_init(|| {
+            let mut commands = Cli::command();
+            // What a command takes is there once it is built.
+            commands.build();
+            commands
+        });
         // The deepest command that the words name is the one that takes the options.
         for word in &words {
             match known.find_subcommand(word) {

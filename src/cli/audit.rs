@@ -17,6 +17,7 @@ use crate::stream::open_named;
 
 /// Look at, check and export the audit log
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum AuditCommand {
     /// Show rows of the log: what was done or refused, when, and who ran the program
     #[command(

@@ -10,7 +10,7 @@ use super::passphrase::{PASSPHRASE_WORD, ask_twice, read_file, type_in};
 use crate::crypto::PASSPHRASE;
 use crate::domain::{Class, Error, Result, shown};
 
-/// The option of commands that make or read a backup.
+// The option of commands that make or read a backup.
 #[derive(Debug, Clone, Args)]
 pub(super) struct BackupPassphraseArgs {
     /// File whose first line is the passphrase of the backup (`/dev/fd/N` works); without it the terminal is asked

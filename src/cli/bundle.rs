@@ -19,6 +19,7 @@ use crate::media;
 
 /// Make, inspect, verify and sign bundles
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum BundleCommand {
     /// Show who, what, for whom, how new and how big, from the first kilobytes of a bundle
     ///
@@ -61,10 +62,14 @@ pub(super) enum BundleCommand {
         #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person)]
         at: Option<Timestamp>,
     },
+    /// Unpack a bundle into an OCI image layout, which skopeo, podman, oras, crane and containerd read
     Extract(super::bundle_extract::ExtractArgs),
+    /// Compare two bundles: images, layers, applications, targets, sizes
     Diff(super::bundle_diff::DiffArgs),
+    /// Make a small file of what a site has lost of a bundle: it mends there what the whole bundle would
     #[cfg(feature = "vendor")]
     Repair(super::bundle_repair::RepairArgs),
+    /// Add a signature: into the bundle, or into a file of its own
     #[cfg(feature = "vendor")]
     Sign(super::bundle_sign::SignArgs),
     /// Build and sign a bundle from a release file, or from a list of images

@@ -33,7 +33,7 @@ use crate::vendor_side::{
 /// Where a bundle goes when it is written to a pipe.
 const STDOUT: &str = "-";
 
-/// Options of `airlock bundle create`; options win over the release file.
+// Options of `airlock bundle create`; options win over the release file.
 #[derive(Debug, Args)]
 pub(super) struct CreateArgs {
     /// The release file; `airlock vendor release new` writes one to begin with
@@ -110,7 +110,7 @@ pub(super) struct CreateArgs {
     work: PathBuf,
 }
 
-/// The number of the release.
+// The number of the release.
 #[derive(Debug, Args)]
 struct NumberArgs {
     /// Number of the release, higher than every one before
@@ -121,7 +121,7 @@ struct NumberArgs {
     next: bool,
 }
 
-/// How charts are read.
+// How charts are read.
 #[derive(Debug, Args)]
 struct ChartArgs {
     /// helm, 3 or 4, which works charts out so that every image in them is found; the first on PATH when not given; `off`: charts are read
@@ -134,7 +134,7 @@ struct ChartArgs {
     strict: bool,
 }
 
-/// How layers are made to travel smaller.
+// How layers are made to travel smaller.
 #[derive(Debug, Args)]
 struct EncodeArgs {
     /// Which encodings layers may travel in: what a site stores and serves is the same bytes in each case. The head says what its readers
@@ -165,7 +165,7 @@ impl EncodeArgs {
     }
 }
 
-/// Whether a bundle builds on what its sites hold.
+// Whether a bundle builds on what its sites hold.
 #[derive(Debug, Args)]
 struct BaseArgs {
     /// Carry everything, also what the sites hold. Without it that is left out which the newest package of every site says it holds; never

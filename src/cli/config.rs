@@ -15,6 +15,7 @@ use crate::domain::{Result, counted};
 
 /// Check the configuration, show what holds, say what there is
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum ConfigCommand {
     /// Read the configuration file whole, as every command and the server do, and check what they check later
     ///

@@ -32,6 +32,7 @@ const VENDOR_DIGITS: usize = 8;
 /// no image (charts, policies, packages); each of their layers is a file. A running server has plain files at /files/DOMAIN/PRODUCT/CHANNEL/NAME
 /// too, for whoever may read the registry.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum FileCommand {
     /// List them: name, size, mode, media type, release
     List {
@@ -71,7 +72,7 @@ pub(super) enum FileCommand {
     },
 }
 
-/// Which appliance.
+// Which appliance.
 #[derive(Debug, Args)]
 pub(super) struct Place {
     #[command(flatten)]

@@ -14,7 +14,7 @@ use crate::vendor_side::{Workspace, next_number, usual_scope};
 /// What lines of the command line are called in messages.
 const OPTION: &str = "--image";
 
-/// Options that name images.
+// Options that name images.
 #[derive(Debug, Args)]
 pub(super) struct ImageListArgs {
     /// Image to carry, without a release file (may repeat): a reference, docker:NAME, docker-archive:FILE or oci:PATH. The release is then

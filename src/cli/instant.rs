@@ -8,7 +8,7 @@ pub(super) use super::moment::{age, moment};
 /// Age above which what a package says is stale, unless said otherwise.
 const STALE: i64 = 30 * 86_400;
 
-/// When what is known is too old.
+// When what is known is too old.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct LimitArgs {
     /// Age above which what a package says is stale, such as 14d (units: m, h, d, w)

@@ -245,8 +245,13 @@ fn common_format() -> impl TypedValueParser<Value = Format> {
     PossibleValuesParser::new(["human", "json"]).try_map(|text| Format::from_str(&text, false))
 }
 
+// What a command takes is built when that command is meant: all of it takes longer than most commands do. What the list of commands says of
+// each therefore stands here, too; a test compares them. Structs that are flattened have no documentation, which would take the place of the
+// command's. The lists of `status` and `vendor ledger` are built at once: some of their commands have a --format of their own.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
+    /// Run the whole path on this machine: vendor, bundle, import, registry
     #[cfg(all(feature = "site", feature = "vendor"))]
     Demo(demo::DemoArgs),
     #[cfg(feature = "vendor")]
@@ -255,11 +260,13 @@ enum Command {
     Vendor(vendor::VendorCommand),
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
+    /// Make this machine an appliance: identity, databases, pinned roots, enrolment file
     #[cfg(feature = "site")]
     Init(init::InitArgs),
     #[cfg(feature = "site")]
     #[command(subcommand)]
     Trust(trust::TrustCommand),
+    /// Verify a bundle, store it, and make its release live
     #[cfg(feature = "site")]
     Import(import::ImportArgs),
     #[cfg(feature = "site")]
@@ -277,36 +284,48 @@ enum Command {
     #[cfg(feature = "site")]
     #[command(subcommand)]
     Access(access::AccessCommand),
+    /// Print a script that makes an engine trust this appliance, and find in it what is named elsewhere
     #[cfg(feature = "site")]
     Snippet(snippet::SnippetArgs),
+    /// Copy what is live into another registry of the site
     #[cfg(feature = "edge")]
     Mirror(mirror::MirrorArgs),
+    /// Serve the live releases: registry, agents, health
     #[cfg(feature = "site")]
     Serve(serve::ServeArgs),
     #[command(subcommand)]
     Status(status::StatusCommand),
+    /// Approve the draft of a status package: exactly these bytes may leave
     #[cfg(feature = "site")]
     Approve(approve::ApproveArgs),
     #[cfg(feature = "site")]
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Say that the state folder was put back from a copy, that another one like it is in use, or that its token key is lost
     #[cfg(feature = "site")]
     Recover(recover::RecoverArgs),
+    /// Make a backup of the appliance: keys, pins, log, agents, what was not told yet; encrypted with a passphrase
     #[cfg(feature = "site")]
     Backup(backup::BackupArgs),
+    /// Put a backup of the appliance back into a new or empty folder, as another life of it
     #[cfg(feature = "site")]
     Restore(restore::RestoreArgs),
+    /// Let go of releases that nobody needs, and of content that no release has
     #[cfg(feature = "site")]
     Gc(gc::GcArgs),
+    /// Show who uses what of the disk: vendors, products, releases, and everything beside content
     #[cfg(feature = "site")]
     Disk(disk::DiskArgs),
+    /// Hash all stored content anew, no faster than is said, and set aside what is not what was imported
     #[cfg(feature = "site")]
     Scrub(scrub::ScrubArgs),
+    /// Say how everything here is: a verdict, a sentence and a remedy for each part
     #[cfg(feature = "site")]
     Doctor(doctor::DoctorArgs),
     #[cfg(feature = "site")]
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Print the completion script of a shell
     Completion(completion::CompletionArgs),
 }
 
@@ -418,5 +437,31 @@ fn run(command: Command, ui: &mut Ui) -> Result<()> {
         #[cfg(feature = "site")]
         Command::Config(command) => config::run(&command, ui),
         Command::Completion(args) => completion::run(&args, &mut Cli::command(), ui),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lists what a list of commands says otherwise than the commands themselves, which are built when they are meant.
+    fn otherwise(list: &clap::Command, built: &clap::Command, wrong: &mut Vec<String>) {
+        for named in list.get_subcommands() {
+            let own = built.find_subcommand(named.get_name()).unwrap();
+            let [listed, own_words] = [named, own].map(|command| command.get_about().map(ToString::to_string));
+            if listed.is_none() || listed != own_words {
+                wrong.push(format!("{}: {listed:?}, itself {own_words:?}", named.get_name()));
+            }
+            otherwise(named, own, wrong);
+        }
+    }
+
+    #[test]
+    fn the_list_of_commands_says_of_each_what_it_says_itself() {
+        let (list, mut built, mut wrong) = (Cli::command(), Cli::command(), Vec::new());
+        built.build();
+        otherwise(&list, &built, &mut wrong);
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(list.get_subcommands().count() > 3);
     }
 }

@@ -21,7 +21,7 @@ const PASSPHRASE_BYTES: u64 = 4096;
 /// How often a new passphrase is asked for that was typed differently the second time.
 const TRIES: usize = 3;
 
-/// The option that every command with key files has.
+// The option that every command with key files has.
 #[derive(Debug, Clone, Args)]
 pub(super) struct PassphraseArgs {
     /// File whose first line is the passphrase of encrypted key files (`/dev/fd/N` works); without it the terminal is asked

@@ -26,6 +26,7 @@ use crate::domain::{Clock as _, Digest, Result, SystemClock, Uuid, counted, natu
 
 /// Look at releases and choose which one is live
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum ReleaseCommand {
     /// List every imported release
     List {

@@ -32,6 +32,7 @@ const TRIES: usize = 3;
 /// to the agents that need them. A value that was set or made here is never replaced by a release; whoever changes one changes it for every
 /// deployment that uses it, at once.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum SecretCommand {
     /// List secrets: who uses them, where their values come from, and which are missing
     #[command(after_help = "Examples:\n  airlock secret list\n  airlock secret list --format json")]
@@ -90,7 +91,7 @@ pub(super) enum SecretCommand {
     },
 }
 
-/// Which secret.
+// Which secret.
 #[derive(Debug, Args)]
 pub(super) struct Which {
     /// Name, as in `airlock secret list`
@@ -109,7 +110,7 @@ pub(super) struct Which {
     vendor: Option<String>,
 }
 
-/// Which appliance.
+// Which appliance.
 #[derive(Debug, Args)]
 pub(super) struct Place {
     #[command(flatten)]

@@ -16,7 +16,7 @@ use crate::stream::{open_named, read_bounded};
 /// Bytes of a file with certificates.
 const PEM_BYTES: u64 = 64 << 10;
 
-/// Where the configuration is.
+// Where the configuration is.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ConfigArgs {
     /// Configuration file [default: /etc/airlock/airlock.toml, if there is one]

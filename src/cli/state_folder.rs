@@ -17,7 +17,7 @@ use crate::stream::{OTHER_USER, read_bounded};
 /// More than any file of local users has.
 const USERS_BYTES: u64 = 4 << 20;
 
-/// Where the appliance lives.
+// Where the appliance lives.
 #[derive(Debug, Clone, Args)]
 pub(super) struct StateArgs {
     /// State folder of the appliance

@@ -27,6 +27,7 @@ const SECRET_BYTES: u64 = 256;
 /// A target is a docker host or a kubernetes cluster with one agent on it. Releases say which targets there are and what they
 /// run. Whatever is changed here is recorded in the audit log; secrets never are.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum TargetCommand {
     /// List targets, their deployments, and whether their agents can log in
     ///
@@ -190,7 +191,7 @@ pub(super) struct ConnectArgs {
 /// What became of a target that shall come back.
 const RESTORED: [&str; 2] = ["is back", "is here: it was not taken away"];
 
-/// Which appliance.
+// Which appliance.
 #[derive(Debug, Args)]
 pub(super) struct Place {
     #[command(flatten)]

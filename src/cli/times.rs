@@ -5,7 +5,7 @@ use clap::Args;
 use crate::domain::{Class, Clock as _, Error, Result, SystemClock, Timestamp};
 use crate::vendor_side::SigningTime;
 
-/// The word without which nothing is signed that is dated ahead of the clock.
+// The word without which nothing is signed that is dated ahead of the clock.
 #[derive(Debug, Clone, Args)]
 pub(super) struct SigningTimeArgs {
     /// Take a time of issue that lies more than an hour ahead of this machine's clock; without it that is E-CLOCK
@@ -23,7 +23,7 @@ impl SigningTimeArgs {
     }
 }
 
-/// When a root is issued and how long it holds.
+// When a root is issued and how long it holds.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RootTimes {
     /// When the root is issued: `YYYY-MM-DDTHH:MM:SSZ`, or with an offset, or a day (its start in UTC); else `SOURCE_DATE_EPOCH`, else now

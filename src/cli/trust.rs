@@ -13,6 +13,7 @@ use crate::domain::{Class, Clock as _, Error, Hash, Result, SystemClock};
 
 /// Show or pin trust roots
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum TrustCommand {
     /// Show this site's status key and the pinned roots, with fingerprints to compare by voice
     Show {

@@ -29,6 +29,7 @@ const ROOT_YEARS: u16 = 5;
 
 /// What a vendor does before and besides making bundles.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum VendorCommand {
     /// Make a workspace: keys, trust root 1, ledger
     ///

@@ -17,6 +17,7 @@ use crate::vendor_side::{next_number, usual_scope};
 
 /// What is done about release files.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum ReleaseFileCommand {
     /// Write a commented release.yaml to begin with: product, channel, next free number and date are filled in, names of images are yours to
     /// fill in

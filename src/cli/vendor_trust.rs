@@ -17,6 +17,7 @@ use crate::vendor_side::{KeyRing, NewRoot, RootChange, Workspace, adopt, apply, 
 
 /// Show and change the trust root.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(super) enum TrustCommand {
     /// Show the roots, their fingerprint, and which keys may sign what
     #[command(after_help = "Example:\n  airlock vendor trust show -w acme")]
@@ -70,7 +71,7 @@ pub(super) struct ShowArgs {
     workspace: WorkspaceArgs,
 }
 
-/// Changes that may go with every new root.
+// Changes that may go with every new root.
 #[derive(Debug, Clone, Args)]
 pub(super) struct CommonArgs {
     #[command(flatten)]

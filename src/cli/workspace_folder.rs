@@ -9,7 +9,7 @@ use crate::domain::Result;
 use crate::vendor_side::Workspace;
 use crate::vendor_side::ledger::is_taking_in;
 
-/// The option that names the workspace.
+// The option that names the workspace.
 #[derive(Debug, Clone, Args)]
 pub(super) struct WorkspaceArgs {
     /// The vendor's workspace, made by `airlock vendor init`

@@ -35,7 +35,7 @@ const FOLD_BYTES: usize = 4 << 20;
 /// How long the start waits for another process that writes.
 const OTHERS: Duration = Duration::from_secs(2);
 /// How often requests of other processes are looked for where nothing else is to be done.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(200);
 /// How often a database that cannot be opened is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -399,7 +399,7 @@ impl Writer {
         }
     }
 
-    /// Looks every second whether a stream is to be frozen, and does it.
+    /// Looks now and then whether a stream is to be frozen, and does it.
     fn look(&mut self, last: bool) -> Result<()> {
         if self.looked.elapsed() < LOOK && !last {
             return Ok(());
