@@ -1,13 +1,15 @@
 //! "Have the vendor make it again": the vectors' bad bundles and root, and the same release as it should have been.
 //!
-//! Each is refused by a real import on a fresh appliance that trusts its vendor, with these words; the good one comes in there after that.
+//! Each is refused by a real import on an appliance that trusts its vendor, with these words; the good one comes in there after all that
+//! shall become it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
 use super::follow::Ran;
 use crate::format::vectors::{Vector, vectors};
-use crate::support::appliance::{AIRLOCK, scratch};
+use crate::support::appliance::{AIRLOCK, read, scratch};
 
 /// A bad bundle, its class and sub-code, how its remedy begins, and the good one: a small one where the one at the limit takes seconds, which
 /// is imported among the twins of the catalogue.
@@ -64,13 +66,19 @@ fn import(vector: &Vector, state: &Path) -> Ran {
 fn what_the_vendor_made_again_comes_in() {
     let (bad, good) = (vectors("bad"), vectors("good"));
     let find = |list: &[Vector], name: &str| list.iter().position(|vector| vector.name == name).unwrap();
+    let mut sites = BTreeMap::new();
     for (name, class, code, says, twin) in CASES {
-        let (refused, right) = (&bad[find(&bad, name)], &good[find(&good, twin)]);
-        let folder = scratch();
-        let state = folder.path().join("state");
-        trusting(refused, &state);
-        let remedy = import(refused, &state).remedy(class, code);
+        let refused = &bad[find(&bad, name)];
+        let pins: Vec<_> = refused.pin_paths().iter().map(|path| read(path)).collect();
+        let (folder, _) = sites.entry((*twin, pins)).or_insert_with(|| {
+            let folder = scratch();
+            trusting(refused, &folder.path().join("state"));
+            (folder, &good[find(&good, twin)])
+        });
+        let remedy = import(refused, &folder.path().join("state")).remedy(class, code);
         assert!(remedy.starts_with(says), "{name}: {remedy}");
-        import(right, &state).succeeded();
+    }
+    for (folder, right) in sites.values() {
+        import(right, &folder.path().join("state")).succeeded();
     }
 }

@@ -18,18 +18,9 @@ fn parts(state: &Path) -> Vec<String> {
 }
 
 fn copy_parts(from: &Path, to: &Path, names: &[&String]) {
-    for name in names {
-        let mut command = std::process::Command::new("cp");
-        assert!(
-            command
-                .arg("-a")
-                .arg(from.join(name))
-                .arg(to)
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
+    let mut command = std::process::Command::new("cp");
+    command.arg("-a").args(names.iter().map(|name| from.join(name)));
+    assert!(command.arg(to).status().unwrap().success());
 }
 
 #[test]

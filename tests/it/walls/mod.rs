@@ -1,7 +1,8 @@
 //! Several vendors on one appliance, and none can touch another (D18; K20, K22 to K24): a prepared appliance imports every hostile
 //! vendor of a long list, each alone, while it serves; then everything that anybody can ask about A is asked again.
 //! `AIRLOCK_SLOW=1` plays all of them, with every date with every fate, and every rehearsal, and asks once more after A's next release
-//! in every case; otherwise every eleventh one of those that are not one more of a kind is played, and asks so in every third of these.
+//! in every case; otherwise the stories and every forty-first one of those that are not one more of a kind are played, and every third of
+//! these asks so.
 //!
 //! ```text
 //! forge ─> neighbour (A), guest (B) ─> times, claims, names, squatters: the list
@@ -49,7 +50,7 @@ fn k20_k22_k23_k24_nothing_that_others_bring_in_changes_anything_for_a() {
     let mut number = 0;
     cases.retain(|case| {
         number += 1;
-        let is_chosen = share.map_or(number % 19 == 0, |share| share.takes(number));
+        let is_chosen = share.map_or(number % 41 == 0, |share| share.takes(number));
         is_chosen || matches!(case.what, What::Story(_))
     });
     let wrong = play(&theatre, &cases, if slow { 1 } else { 3 });
