@@ -3,7 +3,8 @@
 
     audit_table.py                  a sample, about a minute on two cores: a vector for each class and step, some of the tars
     audit_table.py --all            every vector and every tar, about ten minutes
-    audit_table.py --all --tars 8 --trace 8   every vector and one tar in eight, the writes of one case in eight; .ci/run does this
+    audit_table.py --part 1/4 --tars 8 --trace 8   the sample, a fourth of the other vectors and one tar in eight, the writes of one case
+                                    in eight; .ci/run does this, with another fourth for another commit
     audit_table.py --all --big      also bundles at and above the bounds of an index, which take the page minutes each
     audit_table.py --airlock PATH   with the product's `bundle verify` as another column
 
@@ -237,21 +238,31 @@ def big_indexes():
 
 # --- The table -------------------------------------------------------------------------------------------------------
 
-def vectors(everything):
+def part(text):
+    """K/N: the Kth of N parts, as its number from 0 and N."""
+    found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
+    number, of = (int(found[1]) - 1, int(found[2])) if found else (-1, 0)
+    if not 0 <= number < of:
+        raise argparse.ArgumentTypeError(f"{text!r} is not K/N with K from 1 to N")
+    return number, of
+
+
+def vectors(chosen):
+    """A vector for each class and step, and all others of the part (none where there is none)."""
     seen = set()
-    for path in sorted((HERE / "vectors").glob("*/*/vector.json")):
+    for number, path in enumerate(sorted((HERE / "vectors").glob("*/*/vector.json"))):
         vector = json.loads(path.read_text())
         expected = vector["expect"]
         way = expected.get("class"), expected.get("step"), DELEGATED.isdisjoint(vector["covers"])
-        if everything or way not in seen or path.parent.name in ("k12-three-roots", "cut", "two-rules"):
+        if chosen and number % chosen[1] == chosen[0] or way not in seen or path.parent.name in ("k12-three-roots", "cut", "two-rules"):
             seen.add(way)
             for pin in vector["trust"]:
                 yield f"{path.parent.parent.name}/{path.parent.name}", path.parent / vector["bundle"], path.parent / pin, set(vector["covers"])
 
 
-def cases(folder, everything, one_in, big):
+def cases(folder, chosen, one_in, big):
     """(name, bundle, pin, requirements, words that must be shown)."""
-    for name, bundle, pin, covered in vectors(everything):
+    for name, bundle, pin, covered in vectors(chosen):
         yield name, bundle, pin, covered, None
     pin = HERE / "vectors/good/one-image" / json.loads((HERE / "vectors/good/one-image/vector.json").read_text())["trust"][-1]
     for number, (name, data) in enumerate(hostile_tars(folder / "victim")):
@@ -348,20 +359,22 @@ def check_curve(folder):
 
 def main():
     parser = argparse.ArgumentParser(description="The auditor's page beside the verifier.")
-    parser.add_argument("--all", action="store_true", help="every vector and every tar")
-    parser.add_argument("--tars", type=int, metavar="N", help="of the tars one in N: 23 in the sample, 1 with --all")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--all", dest="part", action="store_const", const=(0, 1), help="every vector and every tar")
+    chosen.add_argument("--part", type=part, metavar="K/N", help="beside the sample every vector of the Kth of N parts")
+    parser.add_argument("--tars", type=int, metavar="N", help="of the tars one in N: 23 in the sample and with a part, 1 with --all")
     parser.add_argument("--trace", type=int, metavar="N", default=1, help="watch the writes of one case in N (every one)")
     parser.add_argument("--big", action="store_true", help="also indexes of 100,000 lines and one more")
     parser.add_argument("--airlock", metavar="PATH", help="the product, as a third column")
     options = parser.parse_args()
-    one_in = options.tars or (1 if options.all else 23)
+    one_in = options.tars or (1 if options.part == (0, 1) else 23)
     traced, counts, wrong = can_trace(), collections.Counter(), check_display()
     with tempfile.TemporaryDirectory() as temporary, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         folder = pathlib.Path(temporary).resolve()
         (folder / "victim").write_text("the auditor's own\n")
         third = f" {'airlock':34}" if options.airlock else ""
         print(f"{'case':58} {'verify.py':34}{third} audit.sh")
-        rows = enumerate(cases(folder, options.all, one_in, options.big))
+        rows = enumerate(cases(folder, options.part, one_in, options.big))
         judged = pool.map(lambda row: judge_case(row[1], traced and row[0] % options.trace == 0, options.airlock), rows)
         for name, says, python, product, faults in judged:
             print(f"{verify.shown(name)[:58]:58} {python:34}{f' {product:34}' if product else ''} {says}")
