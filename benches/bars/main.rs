@@ -27,6 +27,7 @@
 )]
 
 mod agents;
+mod care;
 mod create;
 mod data;
 mod floor;
@@ -129,7 +130,7 @@ fn main() -> ExitCode {
 fn run(bench: &Bench) -> ExitCode {
     std::fs::create_dir_all(&bench.folder).unwrap();
     let mut report = Report::start(bench);
-    let groups: [(&str, Bars); 9] = [
+    let groups: [(&str, Bars); 10] = [
         ("create read-back", create::bars),
         ("verify import large resume", import::large_bars),
         ("verify none", import::noise_bars),
@@ -139,6 +140,7 @@ fn run(bench: &Bench) -> ExitCode {
         ("serve", serve::bars),
         ("agents-buffer", agents::buffer_bars),
         ("ways registry extract mirror", ways::bars),
+        ("care gc scrub", care::bars),
     ];
     for (name, bars) in groups {
         if bench.wants(name) {

@@ -129,6 +129,9 @@ pub(crate) fn child(words: &[String]) {
             super::import::until(Path::new(set), Path::new(state), percent.parse().unwrap())
         }
         ["import-on", set, state] => super::import::on(Path::new(set), Path::new(state)),
+        ["gc-plan", state] => super::care::plan(Path::new(state)),
+        ["scrub", state, rate] => super::care::scrub(Path::new(state), rate.parse().unwrap()),
+        ["floor-scrub", state] => super::care::floor(Path::new(state)),
         ["floor-take-in", file] => super::floor::take_in(Path::new(file), None),
         ["floor-take-in", file, out] => super::floor::take_in(Path::new(file), Some(Path::new(out))),
         ["floor-create", set, out] => super::floor::create(Path::new(set), Path::new(out)),

@@ -11,6 +11,8 @@ use super::Bench;
 pub(crate) enum Bar {
     AtMost(f64),
     AtLeast(f64),
+    /// No less than the first, and no more than the second.
+    Between(f64, f64),
     /// The design names no bar.
     None,
 }
@@ -73,6 +75,11 @@ impl Report {
         let (met, wanted, word) = match bar {
             Bar::AtMost(limit) => (value <= limit, Some(limit), format!("<= {}", short(limit))),
             Bar::AtLeast(limit) => (value >= limit, Some(limit), format!(">= {}", short(limit))),
+            Bar::Between(least, most) => (
+                (least..=most).contains(&value),
+                Some(most),
+                format!("{}..{}", short(least), short(most)),
+            ),
             Bar::None => (true, None, "-".to_owned()),
         };
         let verdict = match (wanted, met) {

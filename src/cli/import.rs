@@ -1,20 +1,23 @@
 //! `airlock import`: take a bundle in.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
+use super::advice::quoted;
 use super::bundle_opening::told;
+use super::confirm::confirm;
 use super::damage_view::damaged_content;
-use super::removal_plan::ReleasePlan;
+use super::release_plan::{Next, PlanView};
 use super::scope_names::ScopeNames;
 use super::state_folder::{StateArgs, by_root};
+use super::ui::escape;
 use super::waiting_view::{commands, missing_json};
-use super::{Ui, gone_names, head_view, heard_view, hidden, secret_plan, signature_file};
-use crate::appliance::fleet::targets_now;
+use super::{Ui, head_view, heard_view, hidden, signature_file};
+use crate::appliance::fleet::FleetNow;
 use crate::appliance::secret::lacks;
 use crate::appliance::{Event, Imported, Options, Outcome, Restored};
 use crate::config::{Activation, Config};
@@ -27,10 +30,14 @@ use crate::media;
 /// Everything is checked in a fixed order, from signatures to the last byte; a refusal changes nothing and is recorded. An
 /// interrupted import goes on where it stopped. Importing a
 /// bundle again is harmless: what is missing or damaged of its release, live or not, is restored from it, also when it expired.
+///
+/// What changes is said before it does: from which release to which, room on the disk, what agents start, update in place and delete, names,
+/// secrets; --dry-run says the same. Where agents are taken something away, that is asked on a terminal, before the large content is read.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  airlock import /media/usb\n  airlock import release-7.airlock --dry-run\n  diode-receive | airlock import -"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "options of the command line")]
 pub(super) struct ImportArgs {
     /// Bundle file, folder with exactly one bundle or its volumes in it, named pipe, or - for standard input; or volumes one by one, in any
     /// order: what came of them is kept, and the one that is missing is asked for
@@ -39,6 +46,9 @@ pub(super) struct ImportArgs {
     /// Run every check and keep nothing but an audit row
     #[arg(long)]
     dry_run: bool,
+    /// Do not ask where agents are taken something away
+    #[arg(long)]
+    yes: bool,
     /// Make the release live also where the configuration says `activation = "manual"`
     #[arg(long, conflicts_with = "no_activate")]
     activate: bool,
@@ -93,20 +103,22 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     let open = || media::open_all(&args.sources, Some(Duration::from_secs(args.stall_secs))).map_err(read_by_root);
     // Whatever a bundle may do to this process, it opens no connection and starts no program.
     crate::confine::no_network()?;
-    let now = targets_now(&appliance);
-    let mut brings_acknowledgement = false;
+    let now = FleetNow::read(&appliance);
+    let (mut brings_acknowledgement, mut release) = (false, None);
     let mut root = None;
     let imported = appliance
         .import(open, &options, &SystemClock, &mut |event| match event {
             Event::Head(signed) => {
-                brings_acknowledgement = signed.head().document(DocumentType::Acknowledgement).is_some();
-                ui.say(head_view::headline(signed.head()));
+                let head = signed.head();
+                brings_acknowledgement = head.document(DocumentType::Acknowledgement).is_some();
+                release = Some((head.scope(), head.counter(), head.version.clone()));
+                ui.say(head_view::headline(head));
             }
             Event::Root { from, chain } => {
                 let (to, fingerprint) = (chain.newest().version, chain.fingerprint());
                 ui.say(format_args!(
                     "trust root of {}: {from} → {to}, signed by the root keys before, {} {}; fingerprint {}",
-                    super::ui::escape(&chain.newest().vendor),
+                    escape(&chain.newest().vendor),
                     if args.dry_run {
                         "would hold until"
                     } else {
@@ -119,7 +131,31 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
                     json!({"from": from, "to": to, "fingerprint": fingerprint, "expires": chain.newest().expires}),
                 );
             }
-            Event::Note(note) => ui.say(super::ui::escape(&note)),
+            Event::Plan {
+                plan,
+                goes_live,
+                refuse,
+            } => {
+                let Some((scope, counter, version)) = &release else {
+                    return;
+                };
+                let told = ScopeNames::read(&appliance, [scope]).map(|names| names.of(scope));
+                let called = told.unwrap_or_else(|_| scope.to_string());
+                let view = PlanView::new(&now, scope, plan);
+                let next = Next {
+                    counter: *counter,
+                    version,
+                    called: &called,
+                };
+                if !goes_live {
+                    ui.say("what changes once it is live:");
+                }
+                view.say(&next, &plan.secrets.made_anew, ui);
+                if goes_live && view.removes() && io::stdin().is_terminal() {
+                    *refuse = confirm(ui, args.yes, &again(args)).err();
+                }
+            }
+            Event::Note(note) => ui.say(escape(&note)),
             Event::Checked { done, total } => ui.progress("check", done, total),
             Event::Rebuilding { done, total } => ui.progress("rebuilding", done, total),
             Event::Progress { done, total } => ui.progress("import", done, total),
@@ -136,16 +172,19 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
             ));
         }
     }
-    let plan = match &imported.result {
-        Outcome::Already(_) => None,
-        _ => Some(ReleasePlan::new(&now, &imported.scope, &imported.targets, ui)),
-    };
+    let view = imported
+        .plan
+        .as_ref()
+        .map(|plan| PlanView::new(&now, &imported.scope, plan));
+    if let Some(view) = view.as_ref().filter(|_| args.dry_run) {
+        view.warn(ui);
+    }
     let scope = ScopeNames::read(&appliance, [&imported.scope])?.of(&imported.scope);
     if args.dry_run && brings_acknowledgement {
         ui.say("it brings an acknowledgement of what this site sent, which an import applies where it is good");
     }
     let goes_live = !options.keep_inactive;
-    report(&imported, &scope, args.dry_run, goes_live, (plan.as_ref(), root), ui)?;
+    report(&imported, &scope, args.dry_run, goes_live, (view.as_ref(), root), ui)?;
     match &imported.result {
         Outcome::Already(restored) if restored.lost > 0 => Err(damaged_content(&format!(
             "{} of release {} of {}, which this bundle does not carry, {} still damaged",
@@ -158,18 +197,28 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     }
 }
 
+/// The command as it was given, as far as it has no place of its own in an advice.
+fn again(args: &ImportArgs) -> String {
+    let sources = args
+        .sources
+        .iter()
+        .map(|source| quoted(&escape(&source.to_string_lossy())));
+    let activate = if args.activate { " --activate" } else { "" };
+    format!("airlock import {}{activate}", sources.collect::<Vec<_>>().join(" "))
+}
+
 fn report(
     imported: &Imported,
     scope: &str,
     dry_run: bool,
     goes_live: bool,
-    (plan, root): (Option<&ReleasePlan>, Option<serde_json::Value>),
+    (view, root): (Option<&PlanView<'_>>, Option<serde_json::Value>),
     ui: &mut Ui,
 ) -> Result<()> {
     let name = format!(
         "release {} ({}) of {}",
         imported.counter,
-        super::ui::escape(&imported.version),
+        escape(&imported.version),
         scope
     );
     let missing = &imported.missing[..];
@@ -184,7 +233,7 @@ fn report(
             let human = match held {
                 None if !missing.is_empty() => format!(
                     "{name} would be imported and not go live, nothing was kept: it {}",
-                    super::ui::escape(&lacks(missing))
+                    escape(&lacks(missing))
                 ),
                 None if goes_live => {
                     format!("{name} would be imported and go live: every check passed, nothing was kept")
@@ -206,7 +255,7 @@ fn report(
                 (Some(Activated::Now { .. }), _) => "and is live".to_owned(),
                 (Some(Activated::Already), _) => "and was live already".to_owned(),
                 (None, None) if !missing.is_empty() => {
-                    format!("and is available: it {}", super::ui::escape(&lacks(missing)))
+                    format!("and is available: it {}", escape(&lacks(missing)))
                 }
                 (None, None) => format!(
                     "and is available; make it live with `airlock release activate {}`",
@@ -262,11 +311,7 @@ fn report(
         }
         members.insert("hidden".into(), hidden::to_json(&imported.hidden));
         members.insert("waits_for".into(), missing_json(missing));
-        if let Some(plan) = plan {
-            members.insert("removes".into(), plan.to_json());
-            members.insert("gone_names".into(), json!(imported.gone_names));
-            members.insert("secrets".into(), secret_plan::to_json(&imported.secrets));
-        }
+        members.extend(view.map(PlanView::members).unwrap_or_default());
     }
     let mut human = human + &hidden::lines(&imported.hidden);
     human += &commands(missing);
@@ -277,18 +322,17 @@ fn report(
             super::ui::bytes(needed.bytes)
         );
     }
-    for (place, line) in plan.iter().flat_map(|plan| plan.lines()).enumerate() {
-        if place == 0 && live != Some(true) {
-            human += "\nwhat goes once it is live:";
+    // An import has said it before.
+    if let (Some(view), Some(plan), true) = (view, &imported.plan, dry_run) {
+        let next = Next {
+            counter: imported.counter,
+            version: &imported.version,
+            called: scope,
+        };
+        human += "\nwhat changes once it is live:";
+        for line in view.lines(&next, &plan.secrets.made_anew) {
+            human += &format!("\n{line}");
         }
-        human += &format!("\n{line}");
-    }
-    let when = if live == Some(true) { "" } else { "once it is live, " };
-    for line in gone_names::lines(&imported.gone_names, when) {
-        human += &format!("\n{line}");
-    }
-    for line in secret_plan::lines(&imported.secrets, &imported.secrets.made_anew) {
-        human += &format!("\n{when}{line}");
     }
     if let Some(heard) = &imported.acknowledgement {
         human += &format!("\n{}", heard_view::describe(heard));

@@ -69,8 +69,6 @@ mod file_kind;
 mod file_output;
 #[cfg(feature = "site")]
 mod gc;
-#[cfg(feature = "site")]
-mod gone_names;
 mod head_view;
 #[cfg(feature = "site")]
 mod heard_view;
@@ -93,6 +91,8 @@ mod mirror;
 #[cfg(any(feature = "vendor", feature = "site"))]
 mod moment;
 #[cfg(feature = "site")]
+mod name_changes;
+#[cfg(feature = "site")]
 mod notify;
 #[cfg(feature = "site")]
 mod operator;
@@ -106,6 +106,10 @@ mod passphrase;
 mod recover;
 #[cfg(feature = "site")]
 mod release;
+#[cfg(feature = "site")]
+mod release_activate;
+#[cfg(feature = "site")]
+mod release_plan;
 #[cfg(feature = "site")]
 mod release_remove;
 #[cfg(feature = "site")]

@@ -1,28 +1,23 @@
 //! `airlock release list|show|activate|remove`: what is here, what is live.
 
-use std::io::{self, IsTerminal as _};
-
 use clap::Subcommand;
 use serde_json::json;
 
-use super::advice::quoted;
-use super::confirm::confirm;
 use super::damage_view::{self, DamageView};
+use super::release_activate::{self, ActivateArgs};
 use super::release_remove::{self, RemoveArgs};
-use super::removal_plan::ReleasePlan;
 use super::scope_names::ScopeNames;
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
 use super::waiting_view::{self, WaitingView};
-use super::{Ui, gone_names, hidden, secret_plan};
+use super::{Ui, hidden};
 use crate::appliance::acknowledgement::Standing;
-use crate::appliance::fleet::targets_now;
 use crate::appliance::secret::{MissingSecret, lacks};
-use crate::appliance::{Appliance, Hidden, ReleaseContent, ReleaseDamage};
-use crate::db::site::release::{Activated, ReleaseRow, State};
-use crate::db::site::targets::{DeploymentRow, TargetSet, Undeploy};
-use crate::domain::{Clock as _, Digest, Result, SystemClock, Uuid, counted, natural};
+use crate::appliance::{Hidden, ReleaseContent, ReleaseDamage};
+use crate::db::site::release::{ReleaseRow, State};
+use crate::db::site::targets::{DeploymentRow, TargetSet};
+use crate::domain::{Digest, Result, Uuid, counted, natural};
 
 /// Look at releases and choose which one is live
 #[derive(Debug, Subcommand)]
@@ -54,28 +49,15 @@ pub(super) enum ReleaseCommand {
     ///
     /// Agents remove deployments that their target no longer has, volumes included; of a target that the release lacks as a whole nothing is
     /// deleted, and its agent is refused. So a release that lacks targets or deployments of the live one, without naming them as removed,
-    /// goes live only with --undeploy. What goes is said first, and with --undeploy asked; where
-    /// nobody is there to be asked, --yes is the answer. Which secrets get another value with it, an older one where it goes back, which are
-    /// made and which nothing uses any more is said first too, and asked on a terminal. One that waits for secrets, or that is too large for agents with the values that
+    /// goes live only with --undeploy. What changes is said first, and by --dry-run without anything else: what agents
+    /// start, update in place and delete, names, and which secrets get another value, an older one where it goes back, are made, or are used
+    /// by nothing any more. On a terminal it is asked where it goes back, takes something away or changes secrets; with --undeploy it is
+    /// always asked, and where nobody is there, --yes is the answer. One that waits for secrets, or that is too large for agents with the values that
     /// were entered here, is refused with the command for each.
-    #[command(after_help = "Examples:\n  airlock release activate 1.4.2\n  airlock release activate 1.4.2 --undeploy")]
-    Activate {
-        /// Head digest (or its first 8 digits or more), number, or version label
-        release: String,
-        /// Product or PRODUCT/CHANNEL, where several match
-        #[arg(long)]
-        product: Option<String>,
-        /// Go on where this release lacks what the live one has: a deployment is deleted by its agent, a target is refused and keeps what runs
-        #[arg(long)]
-        undeploy: bool,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-        #[command(flatten)]
-        config: ConfigArgs,
-        #[command(flatten)]
-        state: StateArgs,
-    },
+    #[command(
+        after_help = "Examples:\n  airlock release activate 1.4.2 --dry-run\n  airlock release activate 1.4.2 --undeploy"
+    )]
+    Activate(ActivateArgs),
     /// Let a release go that is not live, with all content that only it has
     ///
     /// Said first, and asked. One that its vendor may build on is told to go, and goes with `airlock gc` once the vendor knows: `airlock gc
@@ -86,6 +68,7 @@ pub(super) enum ReleaseCommand {
 
 pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
     match command {
+        ReleaseCommand::Activate(args) => release_activate::run(args, ui),
         ReleaseCommand::Remove(args) => release_remove::run(args, ui),
         ReleaseCommand::List { config, state } => {
             let appliance = state.open_as(&config.read()?, ui)?;
@@ -165,98 +148,7 @@ pub(super) fn run(command: &ReleaseCommand, ui: &mut Ui) -> Result<()> {
             );
             ui.result(&value, human)
         }
-        ReleaseCommand::Activate {
-            release,
-            product,
-            undeploy,
-            yes,
-            config,
-            state,
-        } => {
-            let appliance = state.open_as_to_change(&config.read()?, "release activate", ui)?;
-            let named = release;
-            let release = appliance.find_release(named, product.as_deref())?;
-            let (next, gone, secrets) = appliance.while_here(&release, || {
-                let next = appliance.release_content(&release)?.targets;
-                Ok((
-                    next,
-                    appliance.gone_names_of(&release)?,
-                    appliance.secret_plan(&release)?,
-                ))
-            })?;
-            let plan = ReleasePlan::new(&targets_now(&appliance), &release.scope, &next, ui);
-            let told = secret_plan::lines(&secrets, &secrets.made);
-            let step = step(&appliance, &release)?;
-            let is_back = step.as_ref().is_some_and(|(_, is_back)| *is_back);
-            let step = step.map(|(line, _)| line);
-            for line in step
-                .iter()
-                .chain(&plan.lines())
-                .chain(&gone_names::lines(&gone, ""))
-                .chain(&told)
-            {
-                ui.say(line);
-            }
-            let is_asked = (is_back || !told.is_empty()) && io::stdin().is_terminal();
-            if is_asked || (*undeploy && !plan.is_empty()) {
-                let product = product.as_ref().map_or(String::new(), |product| {
-                    format!(" --product {}", quoted(&escape(product)))
-                });
-                let undeploy = if *undeploy { " --undeploy" } else { "" };
-                let again = format!("airlock release activate {}{product}{undeploy}", quoted(&escape(named)));
-                confirm(ui, *yes, &again)?;
-            }
-            let undeploy = if *undeploy {
-                Undeploy::Everything
-            } else {
-                Undeploy::AsSigned
-            };
-            let activated = appliance.activate(release.head, undeploy, SystemClock.now())?;
-            let name = format!(
-                "release {} ({}) of {}",
-                release.counter,
-                escape(&release.version),
-                ScopeNames::read(&appliance, [])?.of(&release.scope)
-            );
-            let (word, human) = match activated {
-                Activated::Already => ("already", format!("{name} is live already")),
-                Activated::Now { .. } => ("activated", format!("{name} is live now{}", made(&secrets.made))),
-            };
-            let hidden = appliance.hidden(&release)?;
-            let value = json!({"result": word, "head": release.head, "hidden": hidden::to_json(&hidden), "removes": plan.to_json(), "gone_names": gone, "secrets": secret_plan::to_json(&secrets)});
-            ui.result(&value, human + &hidden::lines(&hidden))
-        }
     }
-}
-
-/// From which release it goes to which, and whether that is back; nothing where none is live, or this one.
-fn step(appliance: &Appliance, release: &ReleaseRow) -> Result<Option<(String, bool)>> {
-    let releases = appliance.releases()?;
-    let live = releases
-        .iter()
-        .find(|other| other.state == State::Active && other.scope == release.scope);
-    let Some(live) = live.filter(|live| live.head != release.head) else {
-        return Ok(None);
-    };
-    let is_back = live.counter > release.counter;
-    let line = format!(
-        "{} goes {} from release {} ({}) to {} ({})",
-        ScopeNames::read(appliance, [])?.of(&release.scope),
-        if is_back { "back" } else { "on" },
-        live.counter,
-        escape(&live.version),
-        release.counter,
-        escape(&release.version)
-    );
-    Ok(Some((line, is_back)))
-}
-
-/// Says which secrets were made.
-fn made(names: &[String]) -> String {
-    if names.is_empty() {
-        return String::new();
-    }
-    format!("; made anew, for nothing was here: {}", escape(&names.join(", ")))
 }
 
 /// Names of the columns of a list.

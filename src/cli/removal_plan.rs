@@ -2,12 +2,9 @@
 
 use serde_json::json;
 
-use super::Ui;
 use super::advice::quoted;
 use super::ui::escape;
-use crate::appliance::fleet::{DeploymentView, Leaving, TargetView, leaving};
-use crate::db::site::targets::TargetSet;
-use crate::domain::{Result, Scope};
+use crate::appliance::fleet::{DeploymentView, Leaving, TargetView};
 
 /// What an agent deletes with a deployment, and what it keeps, as unmodified agents do it (distr-protocol 2.3).
 pub(super) fn deleted(engine: &str) -> [&'static str; 2] {
@@ -71,21 +68,10 @@ pub(super) fn left_behind(target: &TargetView, word: Option<&str>) -> Vec<String
 }
 
 /// What goes with a release that goes live.
-#[derive(Debug)]
-pub(super) struct ReleasePlan(Vec<Leaving>);
+#[derive(Debug, Default)]
+pub(super) struct Removals(pub(super) Vec<Leaving>);
 
-impl ReleasePlan {
-    /// Compares what runs with what a release says; that what runs cannot be told stops nothing.
-    pub(super) fn new(now: &Result<Vec<TargetView>>, scope: &Scope, next: &TargetSet, ui: &mut Ui) -> Self {
-        match now {
-            Ok(now) => Self(leaving(now, scope, next)),
-            Err(error) => {
-                ui.warn(format_args!("what agents delete cannot be said: {error}"));
-                Self(Vec::new())
-            }
-        }
-    }
-
+impl Removals {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -15,6 +15,7 @@ use super::advice::Advice;
 
 /// Makes text from outside a safe part of a line.
 pub(super) use crate::domain::shown as escape;
+pub(crate) use crate::domain::sized as bytes;
 use crate::domain::{Class, Error, Result, shown_lines};
 
 /// How results are written.
@@ -305,20 +306,4 @@ impl Ui {
 pub(super) fn not_written(error: &io::Error) -> Error {
     Error::new(Class::Io, "stdout", format!("cannot write to stdout: {error}"))
         .remedy("send the output elsewhere, and try again")
-}
-
-/// Returns a number of bytes for people: `3.2 GiB`.
-pub(crate) fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if count < 1024 {
-        return format!("{count} B");
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a size for people")]
-    let mut value = count as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS[unit])
 }

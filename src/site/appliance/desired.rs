@@ -1,7 +1,7 @@
 //! What a release says of the targets of this site: its signed document, reduced to rows.
 
 use crate::bundle::DocumentEntry;
-use crate::bundle::desired::{DesiredState, TargetKind};
+use crate::bundle::desired::{Deployment, DesiredState, DockerMode, TargetKind};
 use crate::db::site::targets::{DeploymentRow, TargetRow, TargetSet};
 use crate::domain::{DocumentType, SiteId};
 
@@ -46,5 +46,14 @@ pub(super) fn kind(kind: TargetKind) -> &'static str {
     match kind {
         TargetKind::Docker => "docker",
         TargetKind::Kubernetes => "kubernetes",
+    }
+}
+
+/// Returns the stable word of what runs a deployment: `compose`, `swarm` or `helm`.
+pub(super) fn engine(deployment: &Deployment) -> &'static str {
+    match &deployment.docker {
+        Some(docker) if docker.mode == DockerMode::Swarm => "swarm",
+        Some(_) => "compose",
+        None => "helm",
     }
 }

@@ -2,7 +2,7 @@
 
 use super::damage::import_again;
 use super::live::signed_head;
-use super::secret::{self, Readiness};
+use super::secret::{self, MissingSecret, Readiness};
 use super::state::{Appliance, ImportLock};
 use crate::db::site::release::{self, Activated, ReleaseRow, State};
 use crate::db::site::targets::{self, TargetSet, UNDEPLOY, Undeploy};
@@ -21,6 +21,15 @@ pub struct ReleaseContent {
     pub targets: TargetSet,
     /// What it says shall go, in words, in the order of its removals.
     pub removed: Vec<String>,
+}
+
+/// It is imported already, so how to do that says nothing here.
+fn not_activated(error: Error) -> Error {
+    let error = match error {
+        error if error.is(UNDEPLOY) => error.remedy("ask the vendor for a release that names what is removed; or, when what is said above is meant, give the same command with --undeploy"),
+        error => error,
+    };
+    error.at(Step::X15)
 }
 
 impl Appliance {
@@ -161,22 +170,11 @@ impl Appliance {
                 Error::new(Class::Usage, "release", format!("there is no release {head}"))
                     .remedy("look at `airlock release list`")
             })?;
-        let mut readiness = Readiness::nothing();
-        if release.state != State::Active {
-            self.check_head(&release)?;
-            self.check_blobs(&release)?;
-            readiness = self.readiness(&release).map_err(|error| error.at(Step::X15))?;
-        }
-        if readiness
-            .missing
-            .iter()
-            .any(|missing| missing.sealed && missing.too_large.is_none())
-        {
-            secret::check_sealed(self, &release).map_err(|error| error.at(Step::X15))?;
-        }
-        if !readiness.missing.is_empty() {
-            return Err(secret::refused(&release.scope, release.counter, &readiness.missing).at(Step::X15));
-        }
+        let readiness = if release.state == State::Active {
+            Readiness::nothing()
+        } else {
+            self.ready(&release)?
+        };
         let signer = self.signer().map_err(|error| error.at(Step::X15))?;
         let made = readiness
             .make(self, &release.scope, now)
@@ -187,12 +185,35 @@ impl Appliance {
                 release::activate(transaction, release.id, now, undeploy, &signer)
             })
             .map_err(|error| made.drop_files(error))
-            .map_err(|error| match error {
-                // It is imported already, so how to do that says nothing here.
-                error if error.is(UNDEPLOY) => error.remedy("ask the vendor for a release that names what is removed; or, when what is said above is meant, give the same command with --undeploy"),
-                error => error,
-            })
-            .map_err(|error| error.at(Step::X15))
+            .map_err(not_activated)
+    }
+
+    /// Makes every check of [`Appliance::activate`] for a release that is not live, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Appliance::activate`].
+    pub fn rehearse_activation(&self, release: &ReleaseRow, undeploy: Undeploy) -> Result<()> {
+        self.ready(release)?;
+        let checked = self
+            .db
+            .read(|connection| release::check_activation(connection, release, undeploy));
+        checked.map_err(not_activated)
+    }
+
+    /// Checks that a release is as it was signed, whole, and lacks nothing; returns what is made of secrets when it goes live.
+    fn ready(&self, release: &ReleaseRow) -> Result<Readiness> {
+        self.check_head(release)?;
+        self.check_blobs(release)?;
+        let readiness = self.readiness(release).map_err(|error| error.at(Step::X15))?;
+        let is_sealed = |missing: &MissingSecret| missing.sealed && missing.too_large.is_none();
+        if readiness.missing.iter().any(is_sealed) {
+            secret::check_sealed(self, release).map_err(|error| error.at(Step::X15))?;
+        }
+        if !readiness.missing.is_empty() {
+            return Err(secret::refused(&release.scope, release.counter, &readiness.missing).at(Step::X15));
+        }
+        Ok(readiness)
     }
 
     /// What is not signed is not made live.

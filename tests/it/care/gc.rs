@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use airlock::appliance::care::Policy;
 use airlock::domain::Clock as _;
 
+use super::backup::Safe;
 use super::world::World;
 use crate::support::appliance::{Serving, scratch, write};
 use crate::support::bundles::REPOSITORY;
@@ -311,15 +312,17 @@ fn a_plan_over_many_blobs_is_right_and_done() {
     assert_eq!((gone.releases, gone.blobs), (1, 50_000));
 }
 
-/// Fifty clients pull what is live, whole, while everything else goes and all content is hashed anew.
+/// Clients pull what is live, whole, while everything else goes, all content is hashed anew, and backups are made; with `AIRLOCK_SLOW` fifty
+/// of them.
 #[test]
-fn pulls_go_on_beside_gc_and_scrub() {
-    let world = World::new(4);
-    let live = &world.releases[3];
-    let serving = Serving::start(&world.state());
+fn pulls_go_on_beside_gc_scrub_and_backup() {
+    let (world, safe) = (World::new(4), Safe::new());
+    let clients = if share().is_some() { 50 } else { 12 };
+    let (live, state) = (&world.releases[3], world.state());
+    let serving = Serving::start(&state);
     let (address, ended, pulls) = (serving.address, AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..50)
+        let clients: Vec<_> = (0..clients)
             .map(|_| {
                 scope.spawn(|| {
                     while !ended.load(Ordering::SeqCst) {
@@ -333,7 +336,10 @@ fn pulls_go_on_beside_gc_and_scrub() {
             })
             .collect();
         let scrubbed = world.good(&["scrub", "--rate", "0"]);
+        safe.quick(&state, "before", true);
+        let beside = scope.spawn(|| safe.back_up(&state, "beside", &["--with-content"]));
         let gone = world.good(&["gc", "--yes", "--keep", "0"]);
+        beside.join().unwrap();
         let again = world.good(&["scrub", "--rate", "0"]);
         ended.store(true, Ordering::SeqCst);
         assert_eq!(
@@ -345,7 +351,11 @@ fn pulls_go_on_beside_gc_and_scrub() {
             client.join().unwrap();
         }
     });
-    assert!(pulls.load(Ordering::SeqCst) >= 150);
+    let pulls = pulls.load(Ordering::SeqCst);
+    assert!(pulls >= clients * 3);
+    println!("{clients} clients, {pulls} pulls beside scrub, gc and backup: no error");
+    let back = safe.restore("beside", "back", &[]);
+    Serving::start(&back).assert_serves(live);
 }
 
 /// Where the database names less of a release that stays than was signed, nothing goes until its bundle has put that right.

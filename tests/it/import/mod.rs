@@ -6,9 +6,12 @@ pub(crate) mod disk_full;
 mod kinds;
 mod medium;
 mod outbound;
+mod power;
 #[cfg(feature = "vendor")]
 mod root_told;
+mod shortages;
 mod time_floors;
 mod volumes;
 mod volumes_kept;
 mod volumes_named;
+mod whole_run;

@@ -9,4 +9,5 @@ mod pipes;
 mod planted;
 mod refusals;
 mod stopped_init;
+mod surroundings;
 mod workshop;

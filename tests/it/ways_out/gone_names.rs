@@ -30,17 +30,29 @@ fn names_that_end_with_a_release_are_told_before_and_after() {
         output
     };
     let result = |words: &[&str]| Ended::of(&run("json", words)).result;
-    assert_eq!(result(&["import", "1"])["gone_names"], json!([]));
-    let human = String::from_utf8(run("human", &["import", "2", "--dry-run"]).stdout).unwrap();
-    let told = format!("once it is live, 1 name goes:\n  {}", name(paths[0]));
-    assert!(human.contains(&told), "{human}");
+    let first = result(&["import", "1"]);
     assert_eq!(
-        result(&["import", "2", "--dry-run"])["gone_names"],
-        json!([name(paths[0])])
+        (&first["from"], &first["names"]["come"], &first["names"]["end"]),
+        (&json!(null), &json!([name(paths[0])]), &json!([]))
+    );
+    let human = String::from_utf8(run("human", &["import", "2", "--dry-run"]).stdout).unwrap();
+    let told = format!(
+        "1 name comes:\n  {}\n1 name goes:\n  {}",
+        name(paths[1]),
+        name(paths[0])
+    );
+    assert!(
+        human.contains("what changes once it is live:") && human.contains(&told),
+        "{human}"
+    );
+    let planned = &result(&["import", "2", "--dry-run"])["names"];
+    assert_eq!(
+        (&planned["come"], &planned["end"]),
+        (&json!([name(paths[1])]), &json!([name(paths[0])]))
     );
     let imported = result(&["import", "2"]);
     assert_eq!(
-        (&imported["active"], &imported["gone_names"]),
+        (&imported["active"], &imported["names"]["end"]),
         (&json!(true), &json!([name(paths[0])]))
     );
     // Back, and told likewise.
@@ -49,7 +61,7 @@ fn names_that_end_with_a_release_are_told_before_and_after() {
     let said = String::from_utf8(back.stderr).unwrap();
     assert!(said.replace("airlock: ", "").contains(&told), "{said}");
     assert_eq!(
-        result(&["release", "activate", "2", "--yes"])["gone_names"],
+        result(&["release", "activate", "2", "--yes"])["names"]["end"],
         json!([name(paths[0])])
     );
 }

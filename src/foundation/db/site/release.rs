@@ -436,6 +436,17 @@ pub fn names(connection: &Connection, id: ReleaseId) -> Result<Vec<(String, Dige
         .sql("read the names of the release")
 }
 
+/// Checks that a release may become the live one of its scope.
+///
+/// # Errors
+///
+/// As [`activate`].
+pub fn check_activation(connection: &Connection, release: &ReleaseRow, undeploy: Undeploy) -> Result<()> {
+    let set = targets::of_release(connection, release.id)?;
+    owners::check_activation(connection, release.id, &release.scope, &set)?;
+    targets::check_undeploy(connection, &release.scope, &set, undeploy)
+}
+
 /// Makes a release the live one of its scope (TX-B), with a receipt; the one before is retired. Works for every retained release.
 ///
 /// # Errors
@@ -456,9 +467,7 @@ pub fn activate(
     if release.state == State::Active {
         return Ok(Activated::Already);
     }
-    let set = targets::of_release(transaction, id)?;
-    owners::check_activation(transaction, id, &release.scope, &set)?;
-    targets::check_undeploy(transaction, &release.scope, &set, undeploy)?;
+    check_activation(transaction, &release, undeploy)?;
     let previous: Option<(i64, Hash)> = transaction
         .query_row(
             "SELECT id, head FROM release WHERE state = 'active' AND scope = (SELECT scope FROM release WHERE id = ?)",

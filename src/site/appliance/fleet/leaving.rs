@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::assignment::local_deployment;
+use super::now::FleetNow;
 use super::service::project;
+use super::stated::StatedTarget;
 use super::view::{DeploymentView, TargetView};
 use crate::appliance::live::Live;
 use crate::appliance::state::Appliance;
-use crate::db::site::targets::TargetSet;
 use crate::domain::{Result, Scope, Uuid};
 
 /// Something that goes.
@@ -21,16 +22,6 @@ pub enum Leaving {
     Unknown(TargetView),
 }
 
-/// Returns every target that agents log in to now, with what it runs.
-///
-/// # Errors
-///
-/// Those of [`Live::load`].
-pub fn targets_now(appliance: &Arc<Appliance>) -> Result<Vec<TargetView>> {
-    let live = Live::load(appliance, std::time::Duration::ZERO)?;
-    Ok(project(&live)?.get().views())
-}
-
 /// Records what agents are told from now on, so that what they report is known by what everybody knows: values of secrets may have changed
 /// while nobody served.
 ///
@@ -42,27 +33,29 @@ pub fn settle_revisions(appliance: &Arc<Appliance>) -> Result<()> {
     project(&live).map(|_| ())
 }
 
-/// Returns what of these targets goes when a release of `scope` goes live that says `next`. Targets made here go with what they follow;
-/// what was taken away here has gone already.
-pub fn leaving(now: &[TargetView], scope: &Scope, next: &TargetSet) -> Vec<Leaving> {
+/// Returns what goes when a release of `scope` goes live that states `next`; `is_first` says that no release of the scope is live, so that
+/// its targets run nothing of it. Targets made here go with what they follow; what was taken away here has gone already.
+pub fn leaving(now: &FleetNow, scope: &Scope, next: &[StatedTarget], is_first: bool) -> Vec<Leaving> {
     let mut leaving = Vec::new();
-    for target in now.iter().filter(|target| target.scope == *scope) {
+    for target in now.targets.iter().filter(|target| target.scope == *scope) {
         let stated_as = target.template.unwrap_or(target.id);
-        let Some(row) = next.targets.iter().find(|row| row.id == stated_as) else {
+        let Some(stated) = next.iter().find(|stated| stated.id == stated_as) else {
             leaving.push(Leaving::Target(target.clone()));
             continue;
         };
         if target.fault.is_some() {
-            leaving.push(Leaving::Unknown(target.clone()));
+            if !is_first {
+                leaving.push(Leaving::Unknown(target.clone()));
+            }
             continue;
         }
         // An agent of another kind removes all that it has.
         let stays = |id: &Uuid| {
-            let mut stated = next.deployments.iter().filter(|row| row.target == stated_as);
-            row.kind == target.kind
-                && stated.any(|row| match target.template {
-                    None => row.id == *id,
-                    Some(_) => local_deployment(&target.id, &row.id) == *id,
+            let mut deployments = stated.deployments.iter();
+            stated.kind == target.kind
+                && deployments.any(|one| match target.template {
+                    None => one.id == *id,
+                    Some(_) => local_deployment(&target.id, &one.id) == *id,
                 })
         };
         let goes = target.deployments.iter().filter(|one| !one.removed && !stays(&one.id));

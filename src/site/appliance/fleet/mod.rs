@@ -15,6 +15,7 @@
 //!   ([`SiteView`]), everything else from signed documents.
 
 mod assignment;
+mod coming;
 mod credential;
 mod fault;
 mod free;
@@ -23,9 +24,11 @@ mod image_hosts;
 mod leaving;
 mod login;
 mod manage;
+mod now;
 mod secret;
 mod service;
 mod site_view;
+mod stated;
 mod substitute;
 mod targets;
 mod token;
@@ -33,15 +36,19 @@ mod values;
 mod view;
 
 pub(super) use assignment::{AssignedDeployment, Assignment, Values, local_deployment, local_revision};
+pub use coming::{Change, Coming, DeploymentChange, TargetChange, coming};
 pub use free::ClaimView;
-pub use leaving::{Leaving, leaving, settle_revisions, targets_now};
+pub use leaving::{Leaving, leaving, settle_revisions};
 pub use login::{Check, Login};
 pub use manage::{Removal, TargetChoice};
+pub use now::FleetNow;
 pub use secret::Secret;
 pub(super) use secret::is_secret;
 pub use service::Hub;
 pub(super) use service::known;
 pub use site_view::SiteView;
+pub use stated::{StatedDeployment, StatedTarget};
+pub(super) use stated::{stated, stated_by};
 pub(super) use substitute::{for_compose, for_site};
 pub(super) use targets::FleetTarget;
 pub use targets::Identity;

@@ -2,7 +2,6 @@
 
 use super::targets::{Fleet, FleetTarget};
 use crate::appliance::desired;
-use crate::bundle::desired::DockerMode;
 use crate::domain::{Counter, Scope, Timestamp, Uuid, natural};
 
 /// A target.
@@ -117,11 +116,7 @@ impl FleetTarget {
                         revision: assigned.stated,
                         told: assigned.revision,
                         removed: assigned.removed,
-                        engine: match &deployment.docker {
-                            Some(docker) if docker.mode == DockerMode::Swarm => "swarm",
-                            Some(_) => "compose",
-                            None => "helm",
-                        },
+                        engine: desired::engine(deployment),
                     })
                 })
                 .collect()

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::appliance::desired;
+use crate::appliance::fleet;
+use crate::appliance::release_plan::{ReleasePlan, Room};
 use crate::appliance::secret::{self, Readiness};
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, Feature, Graph, Head, Places, sealed_for};
 use crate::db::site::owners::{self, Held};
 use crate::db::site::targets::{TargetSet, Undeploy, check_undeploy};
-use crate::domain::{Digest, DocumentType, Result, Step, limits};
+use crate::domain::{Digest, DocumentType, Error, Result, Step, limits};
 use crate::store::Store;
 
 /// What a release says of the targets of this site.
@@ -18,14 +20,16 @@ pub(super) struct Claimed {
     pub(super) readiness: Readiness,
     /// Why it cannot go live now, though it may come in.
     pub(super) held: Option<Held>,
-    /// Names that end with it.
-    pub(super) gone_names: Vec<String>,
+    /// What changes with it.
+    pub(super) plan: ReleasePlan,
 }
 
 /// What is known of a release beside its head and its graph.
 pub(super) struct Incoming<'a> {
     pub(super) goes_live: bool,
     pub(super) documents: &'a SecretDocuments,
+    /// What its content needs of the disk.
+    pub(super) room: Room,
 }
 
 /// The documents of a release that secrets are sealed in, and the places of those that they stand in: they are early blobs, so each has
@@ -100,15 +104,25 @@ pub(super) fn judge(appliance: &Appliance, head: &Head, graph: &Graph, incoming:
     let stated = graph
         .tags
         .iter()
-        .filter_map(|line| Some((&line.repository, line.tag.as_ref()?)));
-    let gone_names = appliance
-        .gone_names(scope, &stated.collect())
-        .map_err(|error| error.at(Step::X13))?;
+        .filter_map(|line| Some(((&line.repository, line.tag.as_ref()?), &line.digest)));
+    let plan = || {
+        Ok(ReleasePlan {
+            from: appliance.live_now(scope)?,
+            targets: graph
+                .desired
+                .as_ref()
+                .map_or_else(Vec::new, |state| fleet::stated(state, appliance.site())),
+            names: appliance.name_changes(scope, &stated.collect())?,
+            secrets: readiness.plan(),
+            room: Some(incoming.room),
+        })
+    };
+    let plan = plan().map_err(|error: Error| error.at(Step::X13))?;
     Ok(Claimed {
         targets,
         readiness,
         held,
-        gone_names,
+        plan,
     })
 }
 

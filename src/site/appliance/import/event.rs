@@ -1,7 +1,9 @@
 //! What an import tells while it runs.
 
+use crate::appliance::release_plan::ReleasePlan;
 use crate::bundle::SignedBundle;
 use crate::crypto::Chain;
+use crate::domain::Error;
 
 /// What an import tells while it runs.
 #[derive(Debug)]
@@ -14,6 +16,15 @@ pub enum Event<'a> {
         from: u64,
         /// The chain with the new ones.
         chain: &'a Chain,
+    },
+    /// What changes with the release, before any of its large content is read; not in a dry run, whose outcome has it.
+    Plan {
+        /// What changes.
+        plan: &'a ReleasePlan,
+        /// Whether it goes live with this import.
+        goes_live: bool,
+        /// What is put here ends the import as a refusal of X13.
+        refuse: &'a mut Option<Error>,
     },
     /// A line for the person who watches.
     Note(String),

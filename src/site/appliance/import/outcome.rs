@@ -2,11 +2,11 @@
 
 use crate::appliance::acknowledgement::Heard;
 use crate::appliance::hidden::Hidden;
-use crate::appliance::secret::{MissingSecret, SecretPlan};
+use crate::appliance::release_plan::ReleasePlan;
+use crate::appliance::secret::MissingSecret;
 use crate::bundle::{Head, Need};
 use crate::db::site::owners::Held;
 use crate::db::site::release::Activated;
-use crate::db::site::targets::TargetSet;
 use crate::domain::{Counter, Error, Hash, Scope};
 
 /// What an import came to.
@@ -22,14 +22,10 @@ pub struct Imported {
     pub head: Hash,
     /// What became of it.
     pub result: Outcome,
-    /// What it says of the targets of this site; nothing where it was here before.
-    pub targets: TargetSet,
     /// Secrets that are to be entered here before it goes live, or shorter ones.
     pub missing: Vec<MissingSecret>,
-    /// What it changes of secrets beside the release that was live; nothing where it was here before.
-    pub secrets: SecretPlan,
-    /// Names that end when it goes live; nothing where it was here before.
-    pub gone_names: Vec<String>,
+    /// What changes when it goes live; nothing where it was here before.
+    pub plan: Option<ReleasePlan>,
     /// What of it only its own clients see, or would see.
     pub hidden: Hidden,
     /// What became of the acknowledgement that its bundle brought.
@@ -101,7 +97,6 @@ impl Imported {
         head: &Head,
         digest: Hash,
         result: Outcome,
-        targets: TargetSet,
         hidden: Hidden,
         needed: Needed,
         warnings: Vec<Error>,
@@ -112,10 +107,8 @@ impl Imported {
             version: head.version.clone(),
             head: digest,
             result,
-            targets,
             missing: Vec::new(),
-            secrets: SecretPlan::default(),
-            gone_names: Vec::new(),
+            plan: None,
             hidden,
             acknowledgement: None,
             needed,
@@ -127,10 +120,9 @@ impl Imported {
         Self { missing, ..self }
     }
 
-    pub(super) fn planned(self, secrets: SecretPlan, gone_names: Vec<String>) -> Self {
+    pub(super) fn planned(self, plan: ReleasePlan) -> Self {
         Self {
-            secrets,
-            gone_names,
+            plan: Some(plan),
             ..self
         }
     }

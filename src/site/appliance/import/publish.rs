@@ -2,13 +2,13 @@
 
 use super::outcome::Needed;
 use super::take_in::{StoredContent, Taken};
-use crate::appliance::secret::{MissingSecret, Readiness, SecretPlan};
+use crate::appliance::release_plan::ReleasePlan;
+use crate::appliance::secret::{MissingSecret, Readiness};
 use crate::appliance::state::Appliance;
 use crate::bundle::{Graph, Head};
 use crate::db::site::owners::Held;
 use crate::db::site::receipts::ReceiptRow;
 use crate::db::site::release::Activated;
-use crate::db::site::targets::TargetSet;
 use crate::db::site::{self, BlobRow, NameRow, Page, Publication};
 use crate::domain::{Hash, Result, Step, limits};
 use crate::store::Staging;
@@ -23,14 +23,10 @@ pub(super) struct Published {
     pub(super) activated: Option<Activated>,
     /// Why it cannot go live now.
     pub(super) held: Option<Held>,
-    /// What it says of the targets of this site.
-    pub(super) targets: TargetSet,
     /// What it lacks.
     pub(super) missing: Vec<MissingSecret>,
-    /// What it changes of secrets.
-    pub(super) plan: SecretPlan,
-    /// Names that end with it.
-    pub(super) gone_names: Vec<String>,
+    /// What changes with it.
+    pub(super) plan: ReleasePlan,
     /// What of its content was here already.
     pub(super) needed: Needed,
     pub(super) staging: Staging,
@@ -54,7 +50,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         graph,
         targets,
         readiness,
-        gone_names,
+        plan,
         needed,
         blobs,
         mut midstates,
@@ -117,10 +113,8 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
         receipt: published.receipt,
         activated: published.activated,
         held: published.held,
-        targets,
-        missing: readiness.missing.clone(),
-        plan: readiness.into_plan(),
-        gone_names,
+        missing: readiness.missing,
+        plan,
         needed,
         staging,
         resumed_bytes,

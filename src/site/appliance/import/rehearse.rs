@@ -8,11 +8,11 @@ use super::event::Event;
 use super::outcome::Needed;
 use super::{bases, claims, needs, room, volumes};
 use crate::appliance::hidden::Hidden;
-use crate::appliance::secret::{MissingSecret, SecretPlan};
+use crate::appliance::release_plan::{ReleasePlan, Room};
+use crate::appliance::secret::MissingSecret;
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, CheckOnly, Graph, Head, Sink};
 use crate::db::site::owners::Held;
-use crate::db::site::targets::TargetSet;
 use crate::domain::{Class, Error, Hash, Result, Step, counted, limits};
 use crate::encoding::{Base, BasePlains, Unpacked};
 use crate::store::Earlier;
@@ -23,14 +23,10 @@ pub(super) struct Rehearsed {
     pub(super) head_digest: Hash,
     /// Why it could not go live now.
     pub(super) held: Option<Held>,
-    /// What it says of the targets of this site.
-    pub(super) targets: TargetSet,
     /// What it waits for.
     pub(super) missing: Vec<MissingSecret>,
-    /// What it would change of secrets.
-    pub(super) plan: SecretPlan,
-    /// Names that would end with it.
-    pub(super) gone_names: Vec<String>,
+    /// What would change with it.
+    pub(super) plan: ReleasePlan,
     /// What of it only its own clients would see.
     pub(super) hidden: Hidden,
     /// What of its content is here already and must be.
@@ -48,7 +44,7 @@ pub(super) fn rehearse(
     let needed = bundle.index().needs().to_vec();
     let copied_from = bundle.index().needed_bases();
     needs::check(appliance, head.domain, (&needed, &copied_from), true, events).map_err(|error| error.at(Step::X10))?;
-    room::check(appliance, &bundle, 0).map_err(|error| error.at(Step::X10))?;
+    let (_, room) = room::check(appliance, &bundle, 0).map_err(|error| error.at(Step::X10))?;
     let earlier = Earlier::read(&appliance.store, head_digest).map_err(|error| error.at(Step::X10))?;
     let done = volumes::recall(&mut bundle, &earlier).map_err(|error| error.at(Step::X10))?;
     let total = bundle.total_bytes();
@@ -62,6 +58,7 @@ pub(super) fn rehearse(
         documents: SecretDocuments::of(&head),
         hidden: &mut hidden,
         goes_live: admitted.goes_live,
+        room,
         claimed: None,
         unrestored: 0,
         earlier: &earlier,
@@ -83,10 +80,8 @@ pub(super) fn rehearse(
         head,
         head_digest,
         held: claimed.held,
-        targets: claimed.targets,
-        missing: claimed.readiness.missing.clone(),
-        gone_names: claimed.gone_names,
-        plan: claimed.readiness.into_plan(),
+        missing: claimed.readiness.missing,
+        plan: claimed.plan,
         hidden,
         needed: Needed::of(&needed),
     })
@@ -99,6 +94,7 @@ struct CheckingSink<'a, F> {
     documents: SecretDocuments,
     hidden: &'a mut Hidden,
     goes_live: bool,
+    room: Room,
     claimed: Option<Claimed>,
     /// Blobs whose bases the bundle carries: nothing is stored that could be read.
     unrestored: usize,
@@ -174,6 +170,7 @@ impl<F: FnMut(u64)> Sink for CheckingSink<'_, F> {
         let incoming = Incoming {
             goes_live: self.goes_live,
             documents: &self.documents,
+            room: self.room,
         };
         self.claimed = Some(claims::judge(self.appliance, self.head, &graph, &incoming)?);
         let (scope, home_hosts) = (self.head.scope(), &self.head.home_hosts);

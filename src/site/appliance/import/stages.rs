@@ -10,7 +10,6 @@ use crate::appliance::secret::MissingSecret;
 use crate::appliance::state::Appliance;
 use crate::db::site::owners::Held;
 use crate::db::site::release;
-use crate::db::site::targets::TargetSet;
 use crate::domain::{Clock, Hash, Result, Timestamp};
 use crate::media::BundleSource;
 
@@ -65,17 +64,11 @@ fn run(
         record::dry_run(appliance, &head, digest, held.as_ref(), started)?;
         tell(held.as_ref(), events);
         let outcome = Outcome::DryRun { held };
-        return Ok(Imported::new(
-            &head,
-            digest,
-            outcome,
-            rehearsed.targets,
-            rehearsed.hidden,
-            rehearsed.needed,
-            Vec::new(),
-        )
-        .waiting_for(rehearsed.missing)
-        .planned(rehearsed.plan, rehearsed.gone_names));
+        return Ok(
+            Imported::new(&head, digest, outcome, rehearsed.hidden, rehearsed.needed, Vec::new())
+                .waiting_for(rehearsed.missing)
+                .planned(rehearsed.plan),
+        );
     }
     let taken = take_in::take_in(appliance, admitted, events)?;
     let published = publish::publish(appliance, taken)?;
@@ -86,9 +79,8 @@ fn run(
         held: published.held.clone(),
         resumed_bytes: published.resumed_bytes,
     };
-    let (head, digest, targets) = (published.head.clone(), published.head_digest, published.targets.clone());
+    let (head, digest) = (published.head.clone(), published.head_digest);
     let (needed, missing, plan) = (published.needed, published.missing.clone(), published.plan.clone());
-    let gone_names = published.gone_names.clone();
     let mut warnings = settle::settle(appliance, published);
     let heard = acknowledge::apply(appliance, &head, started, &mut warnings);
     // What it brought may be what was missing of others.
@@ -98,8 +90,8 @@ fn run(
         warnings.push(error);
         Hidden::default()
     });
-    let imported = Imported::new(&head, digest, result, targets, hidden, needed, warnings);
-    Ok(imported.waiting_for(missing).planned(plan, gone_names).with(heard))
+    let imported = Imported::new(&head, digest, result, hidden, needed, warnings);
+    Ok(imported.waiting_for(missing).planned(plan).with(heard))
 }
 
 /// A release that is here: what of it is missing or damaged is restored.
@@ -130,17 +122,11 @@ fn again(
     }
     let hidden = hidden(appliance, digest)?;
     let missing = missing(appliance, digest)?;
-    Ok(Imported::new(
-        &head,
-        digest,
-        result,
-        TargetSet::default(),
-        hidden,
-        Needed::default(),
-        warnings,
+    Ok(
+        Imported::new(&head, digest, result, hidden, Needed::default(), warnings)
+            .waiting_for(missing)
+            .with(heard),
     )
-    .waiting_for(missing)
-    .with(heard))
 }
 
 /// Returns what of a release that is here only its own clients see.

@@ -9,6 +9,7 @@ use super::claims::{Claimed, Incoming, SecretDocuments};
 use super::event::Event;
 use super::outcome::Needed;
 use super::{bases, claims, needs, room, volumes};
+use crate::appliance::release_plan::{ReleasePlan, Room};
 use crate::appliance::secret::Readiness;
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, Graph, Head, Need, SignedBundle, Sink};
@@ -41,8 +42,8 @@ pub(super) struct StoredContent {
     pub(super) targets: TargetSet,
     /// What it needs of secrets before it goes live.
     pub(super) readiness: Readiness,
-    /// Names that end with it.
-    pub(super) gone_names: Vec<String>,
+    /// What changes with it.
+    pub(super) plan: ReleasePlan,
     /// Every blob of the release, carried or needed; what others are only copied from is none.
     pub(super) blobs: Vec<(Digest, u64)>,
     /// How much of that was here.
@@ -113,7 +114,7 @@ fn fill(
     let needed = bundle.index().needs().to_vec();
     let copied_from = bundle.index().needed_bases();
     needs::check(appliance, domain, (&needed, &copied_from), false, events).map_err(|error| error.at(Step::X10))?;
-    let here = staging
+    let (here, room) = staging
         .part_bytes()
         .and_then(|part_bytes| room::check(appliance, &bundle, part_bytes))
         .map_err(|error| error.at(Step::X10))?;
@@ -140,6 +141,7 @@ fn fill(
         chunk_bytes: head.chunk_bytes,
         head,
         goes_live,
+        room,
         staging,
         graph: None,
         claimed: None,
@@ -184,7 +186,7 @@ fn fill(
         graph,
         targets: claimed.targets,
         readiness: claimed.readiness,
-        gone_names: claimed.gone_names,
+        plan: claimed.plan,
         needed: Needed::of(&needed),
         blobs,
         midstates,
@@ -253,6 +255,7 @@ struct StoringSink<'a> {
     /// Bytes of the pieces that large blobs are served in.
     chunk_bytes: u64,
     goes_live: bool,
+    room: Room,
     staging: &'a mut Staging,
     graph: Option<Graph>,
     claimed: Option<Claimed>,
@@ -390,8 +393,19 @@ impl Sink for StoringSink<'_> {
         let incoming = Incoming {
             goes_live: self.goes_live,
             documents: &self.documents,
+            room: self.room,
         };
-        self.claimed = Some(claims::judge(self.appliance, &self.head, &graph, &incoming)?);
+        let claimed = claims::judge(self.appliance, &self.head, &graph, &incoming)?;
+        let mut refuse = None;
+        (self.events)(Event::Plan {
+            plan: &claimed.plan,
+            goes_live: self.goes_live && claimed.held.is_none() && claimed.readiness.missing.is_empty(),
+            refuse: &mut refuse,
+        });
+        if let Some(error) = refuse {
+            return Err(error.at(Step::X13));
+        }
+        self.claimed = Some(claimed);
         self.graph = Some(graph);
         Ok(())
     }

@@ -135,7 +135,7 @@ impl Readiness {
     }
 
     /// Returns what changes when it goes live.
-    pub(in crate::appliance) fn into_plan(self) -> SecretPlan {
+    pub(in crate::appliance) fn plan(&self) -> SecretPlan {
         let naming = self.naming.as_ref();
         let made = self
             .to_make
@@ -143,7 +143,7 @@ impl Readiness {
             .filter_map(|used| Some(MissingSecret::of(used, naming?)));
         SecretPlan {
             made: made.map(|made| made.label()).collect(),
-            ..self.plan
+            ..self.plan.clone()
         }
     }
 

@@ -72,7 +72,8 @@ impl Appliance {
         if live.as_ref().is_some_and(|live| live.id == release.id) {
             return Ok(SecretPlan::default());
         }
-        self.readiness_beside(release, live.as_ref()).map(Readiness::into_plan)
+        self.readiness_beside(release, live.as_ref())
+            .map(|readiness| readiness.plan())
     }
 
     /// Judges what a release that is here lacks.

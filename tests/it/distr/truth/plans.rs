@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::Plant;
-use crate::support::appliance::write;
+use crate::support::appliance::{audit_actions, incoming, write};
 use crate::support::desired::{Desired, deployment_id, target_id};
+use crate::support::python::python;
 use crate::support::state_fingerprint::StateFingerprint;
 
 const VOLUMES: &str = "its VOLUMES with all data in them (docker compose down --volumes)";
@@ -51,36 +52,131 @@ fn letting_a_deployment_go_says_what_its_agent_deletes_and_the_way_back() {
     );
 }
 
+/// Everything that a dry run says, its import says before it does anything; and where agents are taken something away, a person at a
+/// terminal is asked before the large content is read.
 #[test]
-fn an_import_names_what_agents_delete() {
+fn an_import_says_what_changes_and_asks_where_something_goes() {
     let plant = Plant::new();
     plant.serving.instance.release(2, 2, "a");
     let gone = [target_id("edge-1"), deployment_id("edge-1")];
-    let next = plant
-        .serving
-        .instance
-        .vendor
-        .with_targets(3, |image| Desired::docker(image, 1, "a").removing(&gone));
+    let next = plant.serving.instance.vendor.with_targets(3, |image| {
+        let mut desired = Desired::docker(image, 3, "b").without(&["edge-1"]).removing(&gone);
+        desired.state.agents[0].name = "3.2.0".to_owned();
+        desired
+    });
     let folder = crate::support::appliance::scratch();
     let path = folder.path().join("next.airlock");
     write(&path, &next.bytes);
     let path = path.to_str().unwrap();
-    let said = plant.good(&["import", path, "--dry-run"]);
-    for part in [
-        "what goes once it is live:",
+    let state = plant.serving.instance.state();
+    let before = StateFingerprint::of(&state);
+    let plan = [
+        " goes on from release 2 (2.0) to 3 (3.0)",
+        " come; ",
+        " are free, of which 32.0 MiB must stay",
+        "target edge-0: its agent becomes 3.2.0 (now 3.1.0)",
+        "target edge-0: web version a becomes version b, in place",
+        "in place (docker compose up): containers of services that differ are made anew",
+        "VOLUMES stay, with all data in them",
+        "target edge-2 (docker) comes, and runs web version b",
         "target edge-1 goes: its agent is refused",
         "left behind: web version a",
-    ] {
+    ];
+    let said = plant.good(&["import", path, "--dry-run"]);
+    assert!(said.contains("what changes once it is live:"), "{said}");
+    for part in plan {
         assert!(said.contains(part), "{part} in {said}");
     }
-    let value = json(&plant, &["import", path]);
-    assert_eq!(value["removes"][0]["name"], "edge-1", "{value}");
-    assert_eq!(value["removes"].as_array().unwrap().len(), 1, "{value}");
+    let planned = json(&plant, &["import", path, "--dry-run"]);
+    // A row of the log for each dry run, and nothing else.
+    assert!(StateFingerprint::of(&state).is_but_for_rows(&before, 2, 0));
+    assert_eq!(planned["from"]["sequence"], 2, "{planned}");
+    let changes = planned["changes"]["targets"].as_array().unwrap();
+    let change = |name: &str| changes.iter().find(|target| target["name"] == name).unwrap();
+    assert_eq!(
+        (&change("edge-0")["change"], &change("edge-2")["change"], changes.len()),
+        (&"changed".into(), &"added".into(), 2)
+    );
+    let updated = &change("edge-0")["deployments"][0];
+    assert_eq!(
+        (&updated["change"], &updated["from"], &updated["to"], &updated["engine"]),
+        (
+            &"updated".into(),
+            &"version a".into(),
+            &"version b".into(),
+            &"compose".into()
+        )
+    );
+    assert_eq!(change("edge-0")["agent"]["to"], "3.2.0");
+    let room = |member: &str| planned["room"][member].as_u64().unwrap();
+    assert!(room("bytes") > 0 && room("files") > 0 && room("free_bytes") > room("margin_bytes"));
+    assert_eq!(planned["removes"].as_array().unwrap().len(), 1, "{planned}");
+
+    // A person who says no leaves everything as it was; nobody is asked in a dry run, or where --yes says it.
+    let asked = |answer: &str, more: &[&str]| at_a_terminal(&state, &[&["import", path], more].concat(), answer);
+    let (code, seen) = asked("n", &[]);
+    assert_eq!(code, 2, "{seen}");
+    assert!(
+        seen.contains("go on? [y/N]") && seen.contains("E-USAGE confirm"),
+        "{seen}"
+    );
+    // The bundle was refused by somebody here, whom its vendor is not told of.
+    assert!(StateFingerprint::of(&state).is_but_for_rows(&before, 3, 0));
+    assert_eq!(incoming(&state), Vec::<String>::new());
+    let (code, seen) = asked("", &["--dry-run"]);
+    assert!(code == 0 && !seen.contains("go on?"), "{seen}");
+    let (code, seen) = asked("y", &[]);
+    assert!(code == 0 && seen.contains("go on? [y/N]"), "{seen}");
+    for part in plan {
+        assert!(seen.contains(part), "{part} in {seen}");
+    }
+    let actions = audit_actions(&state);
+    assert_eq!(actions.iter().filter(|action| *action == "refuse").count(), 1);
+    assert_eq!(plant.poll().len(), 1, "edge-0 is told of the next revision");
+
+    // Nothing goes: nothing to ask, on a terminal either.
+    let next = plant
+        .serving
+        .instance
+        .vendor
+        .with_targets(4, |image| Desired::docker(image, 3, "b").without(&["edge-1"]));
+    write(std::path::Path::new(path), &next.bytes);
+    let (code, seen) = asked("", &[]);
+    assert!(code == 0 && !seen.contains("go on?"), "{seen}");
     let shown = plant.good(&["release", "show", "3.0"]);
     assert!(
         shown.contains("removes target \"edge-1\" (") && shown.contains("removes web on target \"edge-1\" ("),
         "{shown}"
     );
+}
+
+/// Runs the program with a terminal on every side, and one answer typed; returns how it ended, and what stood on the terminal.
+fn at_a_terminal(state: &std::path::Path, arguments: &[&str], answer: &str) -> (i32, String) {
+    const TERMINAL: &str = r"
+import os, pty, sys
+answer, command = sys.argv[1], sys.argv[2:]
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(command[0], command)
+if answer:
+    os.write(terminal, answer.encode() + b'\n')
+seen = b''
+while True:
+    try:
+        piece = os.read(terminal, 65536)
+    except OSError:
+        break
+    if not piece:
+        break
+    seen += piece
+sys.stdout.buffer.write(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+";
+    let mut command = python();
+    command.args(["-I", "-S", "-c", TERMINAL, answer, crate::support::appliance::AIRLOCK]);
+    let output = command.args(arguments).env("AIRLOCK_STATE", state).output().unwrap();
+    let seen = String::from_utf8_lossy(&output.stdout).replace("\r\n", "\n");
+    (output.status.code().unwrap(), seen)
 }
 
 #[test]
@@ -110,6 +206,15 @@ fn an_activation_names_what_agents_delete() {
     }
     assert_eq!(StateFingerprint::of(&plant.serving.instance.state()), before);
     assert_eq!(plant.poll().len(), 1);
+    // A dry run says the same, and is refused for the same.
+    let planned = plant.good(&["release", "activate", "2.0", "--undeploy", "--dry-run"]);
+    assert!(
+        planned.contains("web version a goes from target edge-0") && planned.contains("nothing was changed"),
+        "{planned}"
+    );
+    let said = talk(&plant, &["release", "activate", "2.0", "--dry-run"], 23);
+    assert!(said.contains("E-POLICY undeploy"), "{said}");
+    assert_eq!(StateFingerprint::of(&plant.serving.instance.state()), before);
     let said = talk(&plant, &["release", "activate", "2.0", "--undeploy", "--yes"], 0);
     assert!(
         said.contains("web version a goes from target edge-0") && said.contains(VOLUMES),
