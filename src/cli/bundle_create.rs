@@ -250,6 +250,7 @@ pub(super) fn run(args: &CreateArgs, ui: &mut Ui) -> Result<()> {
         plain_http: args.plain_http.clone(),
         token_realms: args.token_realms.clone(),
         told: Some(ui.teller()),
+        waiting: Some(ui.waiting_teller()),
         ..RegistryOptions::default()
     };
     let ack_keys = || {
@@ -406,6 +407,7 @@ fn tell(event: &BuildEvent<'_>, ui: &mut Ui) {
         BuildEvent::Looking(done, total) => ui.steps("looking at images", *done as u64, *total as u64),
         BuildEvent::Saving(done) => ui.progress("saving from the engine", *done, 0),
         BuildEvent::Reading(done, total) => ui.progress("reading files", *done, *total),
+        BuildEvent::ReadingBase(done, total) => ui.progress("reading a base", *done, *total),
         BuildEvent::Chart(chart) => ui.say(escape(&chart.sentence())),
         BuildEvent::Planned(plan) => {
             for line in bundle_plan::lines(plan) {

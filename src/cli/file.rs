@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::Ui;
 use super::damage_view::DamageView;
 use super::file_output::Output;
+use super::package_args::domain_called;
 use super::scope_names::ScopeNames;
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
@@ -23,8 +24,6 @@ use crate::domain::{Class, Digest, Error, Hash, Result, counted, nearest};
 
 /// Digits of a head digest that people are shown.
 const DIGITS: usize = 16;
-/// Digits of a trust domain that name a vendor.
-const VENDOR_DIGITS: usize = 8;
 
 /// Look at plain files and artifacts of the live releases, and write them out
 ///
@@ -95,7 +94,7 @@ struct Files {
 struct Meant<'a> {
     release: Option<&'a ReleaseRow>,
     product: Option<&'a str>,
-    vendor: Option<&'a str>,
+    vendor: Option<Hash>,
 }
 
 impl Files {
@@ -132,10 +131,11 @@ pub(super) fn run(command: &FileCommand, ui: &mut Ui) -> Result<()> {
                 .as_deref()
                 .map(|release| live_release(&files.appliance, release, product.as_deref()))
                 .transpose()?;
+            let vendor = vendor.as_deref();
             let meant = Meant {
                 release: release.as_ref(),
                 product: product.as_deref(),
-                vendor: vendor.as_deref(),
+                vendor: vendor.map(|word| domain_called(&files.appliance, word)).transpose()?,
             };
             let entry = files.choose(name, meant)?;
             let file = entry.file.as_ref().map_err(Error::again)?;
@@ -221,13 +221,6 @@ fn get(files: &Files, (entry, file): (&FileEntry, &FileLayer), output: Output<'_
 }
 
 impl Files {
-    /// Whether a vendor is named by what its root says, or by its trust domain.
-    fn is_of_vendor(&self, domain: Hash, vendor: &str) -> bool {
-        let is_domain = vendor.len() >= VENDOR_DIGITS && domain.to_hex().starts_with(vendor);
-        let chain = self.appliance.chain(domain);
-        is_domain || chain.is_ok_and(|chain| chain.newest().vendor == vendor)
-    }
-
     /// Finds the one file that a person means.
     fn choose(&self, name: &str, meant: Meant<'_>) -> Result<&FileEntry> {
         let is_meant = |entry: &&FileEntry| {
@@ -237,9 +230,7 @@ impl Files {
             };
             meant.release.is_none_or(|release| release.id == entry.release.id)
                 && meant.product.is_none_or(is_product)
-                && meant
-                    .vendor
-                    .is_none_or(|vendor| self.is_of_vendor(scope.domain, vendor))
+                && meant.vendor.is_none_or(|vendor| scope.domain == vendor)
         };
         let entries: Vec<&FileEntry> = self.entries.iter().filter(is_meant).collect();
         let title = |entry: &FileEntry| entry.file.as_ref().ok().and_then(|file| file.title.clone());

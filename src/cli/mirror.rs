@@ -69,9 +69,10 @@ pub(super) fn run(args: &MirrorArgs, ui: &mut Ui) -> Result<()> {
     }
     // It writes a row of its own, whatever becomes of it.
     appliance.verify_seals()?;
-    let mut events = |event: MirrorEvent| {
-        let MirrorEvent::Progress { done, total } = event;
-        ui.progress("mirror", done, total);
+    let mut events = |event: MirrorEvent| match event {
+        MirrorEvent::Progress { done, total } => ui.progress("mirror", done, total),
+        MirrorEvent::Named { done, total } => ui.steps("mirror names", done, total),
+        MirrorEvent::Waiting(what) => ui.waits(&what),
     };
     let copied = crate::edge::mirror(&registry, target, &repositories, &name, &mut events);
     let mut detail = json!({"registry": host});

@@ -142,6 +142,14 @@ impl Makes {
 ///
 /// `E-USAGE output`, which says what stands there; `E-IO`.
 pub(super) fn check<'a>(path: &Path, makes: Makes, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    // A command that writes to standard output too has taken it for that before.
+    if path == Path::new("-") {
+        return Err(refusal(
+            path,
+            makes,
+            &format!("is no file, and {} is written into one", makes.noun()),
+        ));
+    }
     if is_of_a_workspace(path) {
         return Err(refusal(path, makes, "is where a workspace keeps its own files"));
     }

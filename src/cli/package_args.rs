@@ -13,7 +13,7 @@ use crate::appliance::Appliance;
 use crate::appliance::export::{DraftRequest, ExportSettings, Profile, Redactor};
 use crate::appliance::fleet::settle_revisions;
 use crate::config::Config;
-use crate::db::site::{packages, stream_log};
+use crate::db::site::{packages, stream_log, trust};
 use crate::domain::{Class, Error, Hash, Result};
 use crate::package::{Shows, Switch};
 
@@ -158,10 +158,44 @@ pub(super) fn domain_of(appliance: &Appliance, vendor: Option<&str>) -> Result<H
         Some(word) if meant.is_empty() => format!("no vendor that is pinned here is meant by {word:?}"),
         Some(word) => format!("{} vendors are meant by {word:?}", meant.len()),
     };
+    Err(not_one(appliance, &all, found))
+}
+
+/// Finds the trust domain of a vendor that is called by its digits, or by the name that its root says. Digits go first: what another vendor
+/// calls itself never stands in for them.
+///
+/// # Errors
+///
+/// `E-USAGE vendor` when none or several are meant, with all of them.
+pub(super) fn domain_called(appliance: &Appliance, word: &str) -> Result<Hash> {
+    let all = appliance.db.read(trust::domains)?;
+    let is_begun = |domain: &&Hash| word.len() >= DIGITS && domain.to_hex().starts_with(word);
+    let mut meant: Vec<Hash> = all.iter().filter(is_begun).copied().collect();
+    if meant.is_empty() {
+        let is_named = |domain: &&Hash| vendor_name(appliance, **domain).as_deref() == Some(word);
+        meant = all.iter().filter(is_named).copied().collect();
+    }
+    match meant[..] {
+        [domain] => Ok(domain),
+        [] => Err(not_one(
+            appliance,
+            &all,
+            format!("no vendor that is pinned here is called {word:?}"),
+        )),
+        _ => Err(not_one(
+            appliance,
+            &all,
+            format!("{} vendors are called {word:?}", meant.len()),
+        )),
+    }
+}
+
+/// Of a vendor that was not named, or not as one alone.
+fn not_one(appliance: &Appliance, all: &[Hash], found: String) -> Error {
     let listed: Vec<String> = all.iter().map(|domain| named(appliance, *domain)).collect();
-    Err(Error::listing(Class::Usage, "vendor", found, &listed)
+    Error::listing(Class::Usage, "vendor", found, &listed)
         .expected("one")
-        .remedy("name it by the digits in front of it: --vendor DIGITS"))
+        .remedy("name it by the digits in front of it: --vendor DIGITS")
 }
 
 /// Whether the root of a trust domain names a product; one whose pin is damaged names none.

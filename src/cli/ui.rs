@@ -6,6 +6,7 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
@@ -38,6 +39,9 @@ pub struct Ui {
     format: Format,
     terminal: bool,
     progress: Option<Progress>,
+    /// When it was last said what is waited for.
+    #[cfg(feature = "edge")]
+    waited: Option<Instant>,
     advice: Advice,
 }
 
@@ -56,6 +60,9 @@ enum Unit {
     Things,
 }
 
+/// Whether a line stands on the terminal that says what is waited for.
+static DRAWN: AtomicBool = AtomicBool::new(false);
+
 /// How often progress is written: on a terminal it is drawn over itself, elsewhere it becomes lines.
 const REDRAW: Duration = Duration::from_millis(200);
 const EVENT: Duration = Duration::from_secs(2);
@@ -67,6 +74,8 @@ impl Ui {
             format,
             terminal: io::stderr().is_terminal(),
             progress: None,
+            #[cfg(feature = "edge")]
+            waited: None,
             advice: Advice::of(std::env::args_os()),
         }
     }
@@ -154,11 +163,44 @@ impl Ui {
     #[cfg(feature = "vendor")]
     pub(super) fn teller(&self) -> fn(&str) {
         fn say(line: &str) {
+            wipe();
             writeln!(io::stderr().lock(), "{}", shown_lines(line)).ok();
         }
         match self.format {
             Format::Human => |line| say(&escape(line)),
             _ => |line| say(&serde_json::json!({"event": "message", "text": line}).to_string()),
+        }
+    }
+
+    /// Returns what says from any thread what is waited for: on a terminal it is drawn over itself, elsewhere it becomes a line.
+    #[cfg(feature = "vendor")]
+    pub(super) fn waiting_teller(&self) -> fn(&str) {
+        fn say(line: &str) {
+            writeln!(io::stderr().lock(), "{}", shown_lines(line)).ok();
+        }
+        match self.format {
+            Format::Human if self.terminal => |line| draw(&escape(line)),
+            Format::Human => |line| say(&escape(line)),
+            _ => |line| say(&serde_json::json!({"event": "waiting", "text": line}).to_string()),
+        }
+    }
+
+    /// Says what is waited for: on a terminal it is drawn over itself, elsewhere it becomes a line. Call it as often as you like.
+    #[cfg(feature = "edge")]
+    pub(super) fn waits(&mut self, line: &str) {
+        let is_drawn = self.terminal && self.format == Format::Human;
+        let pause = if is_drawn { REDRAW } else { EVENT };
+        if self.waited.is_some_and(|waited| waited.elapsed() < pause) {
+            return;
+        }
+        self.waited = Some(Instant::now());
+        let line = escape(line);
+        if is_drawn {
+            draw(&line);
+        } else if self.format == Format::Human {
+            self.talk(&line);
+        } else {
+            self.talk(&serde_json::json!({"event": "waiting", "text": line}).to_string());
         }
     }
 
@@ -287,6 +329,7 @@ impl Ui {
     }
 
     fn clear_line(&mut self) {
+        wipe();
         if self.progress.take().is_some_and(|progress| progress.shown.is_some())
             && self.terminal
             && self.format == Format::Human
@@ -299,6 +342,24 @@ impl Ui {
     fn talk(&self, line: &str) {
         // Nobody is left to tell when stderr is gone.
         writeln!(io::stderr().lock(), "{}", shown_lines(line)).ok();
+    }
+}
+
+/// Draws on a terminal what is waited for, over what was drawn there before.
+#[cfg(any(feature = "vendor", feature = "edge"))]
+fn draw(line: &str) {
+    let mut stderr = io::stderr().lock();
+    DRAWN.store(true, Ordering::Relaxed);
+    // A lost line is not worth failing for.
+    write!(stderr, "\r\x1b[K{}", shown_lines(line))
+        .and_then(|()| stderr.flush())
+        .ok();
+}
+
+/// Takes away what says on a terminal what is waited for.
+fn wipe() {
+    if DRAWN.swap(false, Ordering::Relaxed) {
+        write!(io::stderr().lock(), "\r\x1b[K").ok();
     }
 }
 

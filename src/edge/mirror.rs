@@ -1,18 +1,22 @@
-//! Copies what is live into another registry: blobs side by side, then manifests, each behind what it names, then tags. What is there already is
-//! passed over, so a second run goes on where the first one stopped.
+//! Copies what is live into another registry: blobs side by side, then repositories side by side, in each the manifests, each behind what it
+//! names, and then the tags. What is there already is passed over, so a second run goes on where the first one stopped.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::push::{REFUSED, Target};
 use crate::appliance::registry::{MirroredManifest, MirroredRepository, Registry};
 use crate::domain::{Class, Digest, Error, Result};
 
-/// Blobs that are copied at one time.
+/// Blobs that are copied at one time, and then repositories.
 const WORKERS: usize = 6;
+/// How often it is told how far the copy is.
+const TICK: Duration = Duration::from_millis(200);
 /// Media type of the list that stands for referrers where a registry keeps none (distribution specification 1.1, referrers tag schema).
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
@@ -40,7 +44,7 @@ pub struct Copied {
 }
 
 /// What a copy tells on the way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum MirrorEvent {
     /// Bytes of blobs that are settled, sent or there, of all.
     Progress {
@@ -49,6 +53,15 @@ pub enum MirrorEvent {
         /// Of so many.
         total: u64,
     },
+    /// Repositories whose manifests and tags are settled, of all.
+    Named {
+        /// So many.
+        done: u64,
+        /// Of so many.
+        total: u64,
+    },
+    /// The registry has said nothing for a while: what is waited for, in words.
+    Waiting(String),
 }
 
 /// Copies repositories to where `name` says.
@@ -74,11 +87,47 @@ pub fn mirror(
     runtime.block_on(async {
         let target = Arc::new(target);
         let mut copied = blobs(registry, &target, repositories, &names, events).await?;
-        for (repository, to) in repositories.iter().zip(&names) {
-            manifests(registry, &target, repository, to, &mut copied).await?;
-        }
+        copied.add(named(registry, &target, repositories, &names, events).await?);
         Ok(copied)
     })
+}
+
+impl Copied {
+    fn add(&mut self, part: Self) {
+        self.blobs += part.blobs;
+        self.bytes += part.bytes;
+        self.blobs_there += part.blobs_there;
+        self.manifests += part.manifests;
+        self.manifests_there += part.manifests_there;
+        self.tags += part.tags;
+        self.tags_there += part.tags_there;
+        self.referrer_lists += part.referrer_lists;
+        self.refused.extend(part.refused);
+    }
+}
+
+/// Waits for workers, and tells meanwhile how far they are, or what is waited for.
+async fn ended<T: 'static>(
+    mut workers: JoinSet<Result<T>>,
+    target: &Target,
+    events: &mut dyn FnMut(MirrorEvent),
+    far: &dyn Fn() -> MirrorEvent,
+) -> Result<Vec<T>> {
+    let (mut parts, mut ticks) = (Vec::new(), tokio::time::interval(TICK));
+    loop {
+        tokio::select! {
+            ended = workers.join_next() => match ended {
+                None => return Ok(parts),
+                Some(ended) => {
+                    let ended = ended.map_err(|error| {
+                        Error::new(Class::Internal, "mirror", format!("a worker ended: {error}"))
+                    })?;
+                    parts.push(ended?);
+                }
+            },
+            _ = ticks.tick() => events(target.waits_for().map_or_else(far, MirrorEvent::Waiting)),
+        }
+    }
 }
 
 /// A blob, and where it goes first; the other repositories take it from there.
@@ -114,31 +163,17 @@ async fn blobs(
     jobs.sort_by_key(|job| std::cmp::Reverse(job.size));
     let queue = Arc::new(Mutex::new(VecDeque::from(jobs)));
     let done = Arc::new(AtomicU64::new(0));
-    let mut workers = tokio::task::JoinSet::new();
+    let mut workers = JoinSet::new();
     for _ in 0..WORKERS {
         workers.spawn(work(registry.clone(), target.clone(), queue.clone(), done.clone()));
     }
+    let far = || MirrorEvent::Progress {
+        done: done.load(Ordering::Relaxed),
+        total,
+    };
     let mut copied = Copied::default();
-    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(200));
-    loop {
-        tokio::select! {
-            ended = workers.join_next() => match ended {
-                None => break,
-                Some(ended) => {
-                    let part = ended.map_err(|error| {
-                        Error::new(Class::Internal, "mirror", format!("a worker ended: {error}"))
-                    })??;
-                    copied.blobs += part.blobs;
-                    copied.bytes += part.bytes;
-                    copied.blobs_there += part.blobs_there;
-                    copied.refused.extend(part.refused);
-                }
-            },
-            _ = ticks.tick() => {
-                let done = done.load(Ordering::Relaxed);
-                events(MirrorEvent::Progress { done, total });
-            }
-        }
+    for part in ended(workers, target, events, &far).await? {
+        copied.add(part);
     }
     Ok(copied)
 }
@@ -186,6 +221,52 @@ async fn work(
     }
 }
 
+/// Manifests and tags of all repositories, those of several at one time.
+async fn named(
+    registry: &Arc<Registry>,
+    target: &Arc<Target>,
+    repositories: &[MirroredRepository],
+    names: &[String],
+    events: &mut dyn FnMut(MirrorEvent),
+) -> Result<Copied> {
+    let jobs = repositories.iter().cloned().zip(names.iter().cloned()).enumerate();
+    let queue = Arc::new(Mutex::new(jobs.collect::<VecDeque<_>>()));
+    let done = Arc::new(AtomicU64::new(0));
+    let mut workers = JoinSet::new();
+    for _ in 0..WORKERS {
+        let (registry, target, queue, done) = (registry.clone(), target.clone(), queue.clone(), done.clone());
+        workers.spawn(async move {
+            let mut parts = Vec::new();
+            loop {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let Some((number, (repository, to))) = next else {
+                    return Ok(parts);
+                };
+                let mut copied = Copied::default();
+                manifests(&registry, &target, &repository, &to, &mut copied).await?;
+                parts.push((number, copied));
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    let far = || MirrorEvent::Named {
+        done: done.load(Ordering::Relaxed),
+        total: repositories.len() as u64,
+    };
+    let mut parts: Vec<(usize, Copied)> = ended(workers, target, events, &far)
+        .await?
+        .into_iter()
+        .flatten()
+        .collect();
+    // What was refused is told in the order of the repositories, whoever was first.
+    parts.sort_by_key(|(number, _)| *number);
+    let mut copied = Copied::default();
+    for (_, part) in parts {
+        copied.add(part);
+    }
+    Ok(copied)
+}
+
 async fn manifests(
     registry: &Arc<Registry>,
     target: &Arc<Target>,
@@ -195,6 +276,8 @@ async fn manifests(
 ) -> Result<()> {
     let mut unlisted: BTreeMap<Digest, Vec<&MirroredManifest>> = BTreeMap::new();
     let mut here: HashMap<Digest, &str> = HashMap::new();
+    // What was not there before no tag there named.
+    let mut sent: HashSet<Digest> = HashSet::new();
     for manifest in &repository.manifests {
         here.insert(manifest.digest, &manifest.media_type);
         if let Some(subject) = manifest.subject {
@@ -210,7 +293,10 @@ async fn manifests(
         }
         let bytes = registry.mirrored_manifest(&manifest.digest)?;
         match target.put_manifest(to, &digest, &manifest.media_type, bytes).await {
-            Ok(()) => copied.manifests += 1,
+            Ok(()) => {
+                copied.manifests += 1;
+                sent.insert(manifest.digest);
+            }
             Err(error) if error.is(REFUSED) => {
                 let hint = match manifest.left_out {
                     0 => String::new(),
@@ -231,7 +317,7 @@ async fn manifests(
     for (tag, digest) in &repository.tags {
         let Some(media_type) = here.get(digest) else { continue };
         let tag = tag.as_str();
-        if target.has_manifest(to, tag, (digest, media_type)).await? {
+        if !sent.contains(digest) && target.has_manifest(to, tag, (digest, media_type)).await? {
             copied.tags_there += 1;
             continue;
         }

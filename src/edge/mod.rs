@@ -2,7 +2,9 @@
 //! site. Never used by `serve`, and left out of a build with the feature `site` alone.
 
 mod mirror;
+mod patience;
 mod push;
 
 pub use mirror::{Copied, MirrorEvent, mirror};
+pub use patience::Patience;
 pub use push::{Login, Target};

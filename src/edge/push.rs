@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
+use bytes::Bytes;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
     WWW_AUTHENTICATE,
@@ -21,6 +22,7 @@ use reqwest::header::{
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use zeroize::Zeroizing;
 
+use super::patience::{Patience, Waits};
 use crate::client_tls;
 use crate::config::MirrorSettings;
 use crate::container::digest_of;
@@ -31,10 +33,11 @@ use crate::stream::{open_named, read_bounded};
 pub(super) const REFUSED: Code = Code::new("mirror-refused");
 /// How often a request is tried.
 const ATTEMPTS: u32 = 6;
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// How often where the registry says no word: each try has taken its whole time.
+const SILENT_ATTEMPTS: u32 = 3;
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const READ_TIMEOUT: Duration = Duration::from_secs(120);
+/// Header with which a registry says what it has hashed.
+const CONTENT_DIGEST: &str = "docker-content-digest";
 /// Bytes of a blob that are sent at once.
 const PIECE: u64 = 8 << 20;
 /// Bytes of an answer that are looked at.
@@ -96,6 +99,7 @@ pub struct Target {
     login: Option<Login>,
     /// By repository: what was granted.
     granted: Mutex<HashMap<String, HeaderValue>>,
+    waits: Waits,
 }
 
 impl Target {
@@ -105,6 +109,15 @@ impl Target {
     ///
     /// `E-USAGE mirror` when none is named; `E-USAGE mirror-login`; `E-IO`.
     pub fn of(settings: &MirrorSettings) -> Result<Self> {
+        Self::with(settings, Patience::default())
+    }
+
+    /// As [`Self::of`], with a patience of the caller.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of`].
+    pub fn with(settings: &MirrorSettings, patience: Patience) -> Result<Self> {
         let host = settings.registry.clone().ok_or_else(|| {
             Error::new(Class::Usage, "mirror", "no registry is configured to copy into")
                 .expected("[mirror] registry = \"HOST\" in the configuration")
@@ -128,8 +141,8 @@ impl Target {
         let builder = Client::builder()
             .tls_backend_preconfigured(client_tls::client_config(named, None).map_err(|error| failed(&error))?)
             .user_agent(concat!("airlock/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
+            .connect_timeout(patience.connection)
+            .read_timeout(patience.answer)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none());
         Ok(Self {
@@ -139,12 +152,18 @@ impl Target {
             token_host: settings.token_host.clone(),
             login: settings.credentials.as_deref().map(Login::read).transpose()?,
             granted: Mutex::default(),
+            waits: Waits::new(patience),
         })
     }
 
     /// Returns the host, with its port.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// What is waited for, in words, where that takes long.
+    pub(super) fn waits_for(&self) -> Option<String> {
+        self.waits.told(&self.host)
     }
 
     /// Whether a blob is there, with its size where the registry says one.
@@ -250,7 +269,13 @@ impl Target {
         if answer.status() != StatusCode::CREATED {
             return Err(self.refused(answer, &format!("the blob {digest}")).await);
         }
-        if !self.has_blob(repository, digest, size).await? {
+        // Most say what they have hashed; who does not is asked.
+        let said = answer
+            .headers()
+            .get(CONTENT_DIGEST)
+            .and_then(|value| value.to_str().ok());
+        let is_said = said.and_then(|text| text.parse().ok()) == Some(*digest);
+        if !is_said && !self.has_blob(repository, digest, size).await? {
             return Err(self.contradicts(&format!(
                 "it took {digest} into {repository}, and does not have it there"
             )));
@@ -267,6 +292,7 @@ impl Target {
         media_type: &str,
         bytes: Vec<u8>,
     ) -> Result<()> {
+        let bytes = Bytes::from(bytes);
         let url = self.url(&format!("{repository}/manifests/{reference}"))?;
         let put = || {
             self.http
@@ -323,7 +349,14 @@ impl Target {
                 request = request.header(AUTHORIZATION, value);
             }
             attempt += 1;
-            let (failure, pause) = match request.send().await {
+            let (client, request) = request.build_split();
+            let request = request.map_err(|error| self.failed(&chain(&error)))?;
+            let what = format!("{} {}", request.method(), request.url().path());
+            let wait = self.waits.begin(what.clone());
+            let sent = client.execute(request).await;
+            drop(wait);
+            let mut most = ATTEMPTS;
+            let (failure, pause) = match sent {
                 Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED && !asked => {
                     asked = true;
                     self.authenticate(repository, &answer).await?;
@@ -338,6 +371,11 @@ impl Target {
                     (format!("it answers {}", answer.status()), after)
                 }
                 Ok(answer) => return Ok(answer),
+                Err(error) if error.is_timeout() => {
+                    most = SILENT_ATTEMPTS;
+                    let over = self.waits.patience.over(&error).unwrap_or_default();
+                    (format!("{over} ({what})"), None)
+                }
                 Err(error) => {
                     let failure = chain(&error);
                     if let Some(refusal) = self.without_tls(&failure) {
@@ -350,10 +388,14 @@ impl Target {
                     (failure, None)
                 }
             };
-            if attempt >= ATTEMPTS {
+            if attempt >= most {
                 return Err(self.failed(&format!("{failure}, {attempt} times")));
             }
-            let doubled = FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(10));
+            let doubled = self
+                .waits
+                .patience
+                .pause
+                .saturating_mul(1 << attempt.saturating_sub(1).min(10));
             tokio::time::sleep(pause.unwrap_or(doubled).min(PAUSE_MAX)).await;
         }
     }
@@ -434,6 +476,7 @@ impl Target {
 
     async fn body(&self, mut answer: Response) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
+        let _wait = self.waits.begin(format!("the rest of {}", answer.url().path()));
         while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(&chain(&error)))? {
             if bytes.len().saturating_add(chunk.len()) > ANSWER_BYTES {
                 return Err(self.failed("it answers more than is looked at"));
@@ -486,12 +529,12 @@ impl Target {
     }
 }
 
-/// Reads a piece of a file beside the runtime's threads.
-async fn read(file: &Arc<File>, offset: u64, length: u64) -> Result<Vec<u8>> {
+/// Reads a piece of a file beside the runtime's threads: bytes that further tries share.
+async fn read(file: &Arc<File>, offset: u64, length: u64) -> Result<Bytes> {
     let file = file.clone();
     let read = tokio::task::spawn_blocking(move || {
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        file.read_exact_at(&mut bytes, offset).map(|()| bytes)
+        file.read_exact_at(&mut bytes, offset).map(|()| Bytes::from(bytes))
     });
     let read = read
         .await

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::workspace::Workspace;
-use crate::bundle::{Index, VerifiedBundle, build_order, of_base};
+use crate::bundle::{CheckOnly, Index, VerifiedBundle, build_order, of_base};
 use crate::crypto::Chain;
 use crate::db::site::held_at;
 use crate::db::{Connection, ledger};
@@ -122,6 +122,21 @@ impl NamedBase {
             .verify_as_made(chain)
             .and_then(|signed| signed.read_index(|_, _| Ok(())))
             .map_err(told)
+    }
+
+    /// Reads a bundle from its first byte to its last, and compares every digest; of state folders and of releases nothing is read.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading and verifying it.
+    pub(crate) fn check(&self, chain: &Chain, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
+        if !matches!(self.place, Place::Bundle) {
+            return Ok(());
+        }
+        let bundle = self.open(chain)?;
+        let total = bundle.total_bytes();
+        let mut sink = CheckOnly(|done| progress(done, total));
+        bundle.read_payload(&mut sink).map_err(|error| self.told(error))
     }
 
     /// Tells a fault of it as its own.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::answer::{AckKeys, Answer};
 use super::collect::{CollectEvent, EXPANDED_BYTES, LocalLayouts, RegistryOptions, Sources, Stored, collect_all};
-use super::encode::EncodeReport;
+use super::encode::{EncodeReport, Encodings};
 use super::fleet::{
     ChartOptions, ChartReport, EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare,
 };
@@ -61,6 +61,8 @@ pub enum BuildEvent<'a> {
     Saving(u64),
     /// Bytes of a plain file that were read for its digest, of how many.
     Reading(u64, u64),
+    /// Bytes of a bundle that is named as a base, read because only a plan is wanted, of how many.
+    ReadingBase(u64, u64),
     /// Everything is known but the bytes of the payload.
     Planned(&'a Plan),
     /// A chart was looked into.
@@ -148,7 +150,16 @@ pub fn plan(workspace: &Workspace, build: &Build<'_>, events: &mut dyn FnMut(Bui
         overrides: &overrides,
         ..*build
     };
-    lay_out(workspace, &build, events).map(|laid_out| laid_out.plan)
+    let laid_out = lay_out(workspace, &build, events)?;
+    // What a build copies from it would read; a fault of it is better known before.
+    if build.overrides.encode.encodings == Encodings::Auto {
+        for base in &laid_out.named {
+            base.check(workspace.chain(), &mut |done, total| {
+                events(BuildEvent::ReadingBase(done, total));
+            })?;
+        }
+    }
+    Ok(laid_out.plan)
 }
 
 /// Works a release out, collects what it is made of, and lays its bundle out.

@@ -10,8 +10,6 @@ pub(super) static BUNDLE: Kind = Kind {
     noun: "bundle",
     maker: "the vendor",
     made_with: "airlock bundle create",
-    arrival: "import",
-    goes_on: true,
     is_repaired: true,
     no_such_file: "not-a-bundle",
     head_type: PayloadType::BundleHead,

@@ -24,6 +24,11 @@ pub trait Sink {
         None
     }
 
+    /// What of a stopped reading a next try need not do again, in words; nothing where nothing is kept.
+    fn kept(&self) -> Option<&'static str> {
+        None
+    }
+
     /// How many chunks need not be read again.
     fn chunks_done(&self) -> u64 {
         0
@@ -269,6 +274,10 @@ impl GraphGate<'_, '_> {
 impl PayloadSink<Blob> for GraphGate<'_, '_> {
     fn content_store(&self) -> Option<Arc<dyn ContentStore<Blob>>> {
         self.out.sink.content_store()
+    }
+
+    fn kept(&self) -> Option<&'static str> {
+        self.out.sink.kept()
     }
 
     fn kept_midstates(&mut self, chunks: Range<u64>) -> Result<Vec<Hash>> {

@@ -33,6 +33,7 @@ pub(crate) fn read_payload<B: PayloadBlob>(
     sink: &mut dyn PayloadSink<B>,
 ) -> Result<()> {
     let kind = source.kind();
+    source.is_kept(sink.kept());
     let pool = BufferPool::new(usize::try_from(payload.chunk_bytes).unwrap_or(usize::MAX));
     let done = sink.chunks_done().min(chunks.len() as u64);
     let (passed, left) = chunks

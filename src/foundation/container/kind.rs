@@ -16,10 +16,6 @@ pub(crate) struct Kind {
     pub(crate) maker: &'static str,
     /// Command that makes it.
     pub(crate) made_with: &'static str,
-    /// What is done with it where it arrives: a verb.
-    pub(crate) arrival: &'static str,
-    /// Whether a next try goes on from what the one before it verified.
-    pub(crate) goes_on: bool,
     /// Whether single chunks of one may come in a file of their own, for who has the rest.
     pub(crate) is_repaired: bool,
     /// Code of the refusal of a file whose format line is of no known kind.

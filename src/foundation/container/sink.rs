@@ -36,6 +36,11 @@ pub(crate) trait PayloadSink<B> {
         None
     }
 
+    /// What of a stopped reading a next try need not do again, in words; nothing where nothing is kept.
+    fn kept(&self) -> Option<&'static str> {
+        None
+    }
+
     /// How many chunks an earlier try has done, so that they need not be read again.
     fn chunks_done(&self) -> u64 {
         0

@@ -43,6 +43,8 @@ pub(crate) struct Source {
     set: Option<Set>,
     /// The only chunks that there are, in a repair file.
     repair: Option<ChunkRanges>,
+    /// What a next try need not do again.
+    kept: Option<&'static str>,
 }
 
 /// What people call a file that holds some chunks.
@@ -82,7 +84,13 @@ impl Source {
             position: 0,
             set: None,
             repair: None,
+            kept: None,
         }
+    }
+
+    /// Says what whoever reads it from here on keeps for a next try, in words.
+    pub(super) fn is_kept(&mut self, kept: Option<&'static str>) {
+        self.kept = kept;
     }
 
     /// Says that it is one volume of a set.
@@ -411,15 +419,12 @@ impl Source {
             .remedy(format!("copy it again, and try again{}", self.kept()))
     }
 
-    /// Says what a next try need not do again, where anything came at all. Who else reads such a file keeps nothing.
+    /// Says what a next try need not do again, where anything came at all.
     fn kept(&self) -> String {
-        if self.position == 0 || !self.kind.goes_on {
-            return String::new();
+        match self.kept {
+            Some(kept) if self.position > 0 => format!("; {kept}"),
+            _ => String::new(),
         }
-        format!(
-            "; an {} goes on from what the one before it verified",
-            self.kind.arrival
-        )
     }
 
     fn failed(&self, error: io::Error) -> Error {

@@ -12,8 +12,6 @@ pub(crate) static KIND: Kind = Kind {
     noun: "crate",
     maker: "the site",
     made_with: "airlock crate make",
-    arrival: "unpack",
-    goes_on: true,
     is_repaired: true,
     no_such_file: "not-a-crate",
     head_type: PayloadType::StatusHead,

@@ -128,6 +128,10 @@ impl Sink for Filling<'_> {
         Some(Arc::new(Shelved(self.staging.shelf())))
     }
 
+    fn kept(&self) -> Option<&'static str> {
+        Some("the same command goes on from what was verified")
+    }
+
     fn chunks_done(&self) -> u64 {
         self.chunks
     }

@@ -21,8 +21,11 @@ use crate::stream::{
 const LOCK: &str = "extract.lock";
 /// The layout, once its content is complete.
 const LAYOUT: &str = "layout";
-/// Where a layout's blobs stand in it, and a store's in the folder.
-const BLOBS: &str = "blobs/sha256";
+/// Where blobs stand below their own folder, in a layout and in the store alike.
+const BLOBS: &str = "blobs";
+const SHA256: &str = "blobs/sha256";
+/// What was gathered and is no part of the layout.
+const REST: &str = "rest";
 
 /// A folder in which the content of one bundle is gathered.
 #[derive(Debug)]
@@ -59,9 +62,8 @@ impl WorkFolder {
             .remedy("wait until it has ended, or give another name with -o"),
             errno => Error::io("lock", &path.join(LOCK), errno.into()),
         })?;
-        Store::complete(path)?;
         put_back(path)?;
-        let store = Store::open(path, |_| ())?;
+        let store = Store::open_flat(path)?;
         let staging = Staging::open(&store, head)?;
         Ok(Self {
             path: path.to_owned(),
@@ -123,17 +125,26 @@ impl WorkFolder {
     /// `E-IO`, `E-SPACE`.
     pub fn lay_out(&self, graph: &Graph) -> Result<PathBuf> {
         let layout = self.path.join(LAYOUT);
-        let folders = [layout.clone(), layout.join("blobs"), layout.join(BLOBS)];
+        create_own_folder(&layout)?;
+        let Layout { content, index } = Layout::of(graph);
+        let rest = self.path.join(REST);
+        create_own_folder(&rest)?;
+        let mut others = Vec::new();
+        self.store.each_name(|digest| {
+            others.extend((!content.contains(&digest)).then_some(digest));
+            Ok(())
+        })?;
+        for digest in others {
+            let hex = digest.0.to_hex();
+            rename(&self.path.join(SHA256).join(&hex), &rest.join(hex))?;
+        }
+        // The store becomes the layout's: no blob is named once more.
+        rename(&self.path.join(BLOBS), &layout.join(BLOBS))?;
+        let folders = [layout.clone(), layout.join(BLOBS), layout.join(SHA256)];
         for folder in &folders {
-            create_own_folder(folder)?;
             // As any other layout: whoever may reach the folder may read it.
             let open = fs::Permissions::from_mode(0o755);
             fs::set_permissions(folder, open).map_err(|e| Error::io("open to others", folder, e))?;
-        }
-        let Layout { content, index } = Layout::of(graph);
-        for digest in content {
-            let to = layout.join(BLOBS).join(digest.0.to_hex());
-            rename(&self.path.join(stored(&digest)), &to)?;
         }
         write_atomically(&layout.join("index.json"), &index, 0o644)?;
         write_atomically(&layout.join("oci-layout"), layout::VERSION, 0o644)?;
@@ -209,36 +220,34 @@ fn check_free_or_ours(path: &Path) -> Result<bool> {
     look_at_own(path, Expected::Folder).map(|_| true)
 }
 
-/// Puts what stands in a layout that got no name back into the store.
+/// Puts what stands in a layout that got no name back into the store, and beside it what is no part of that layout.
 fn put_back(path: &Path) -> Result<()> {
-    let layout = path.join(LAYOUT);
-    let blobs = layout.join(BLOBS);
-    match fs::read_dir(&blobs) {
+    let (layout, rest) = (path.join(LAYOUT), path.join(REST));
+    let (blobs, own) = (layout.join(BLOBS), path.join(BLOBS));
+    match Looked::itself(&blobs) {
+        Ok(_) => rename(&blobs, &own)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Error::io("look at", &blobs, error)),
+    }
+    match fs::read_dir(&rest) {
         Ok(entries) => {
             for entry in entries {
-                let entry = entry.map_err(|e| Error::io("list", &blobs, e))?;
-                let name = entry.file_name();
-                let digest = name
-                    .to_str()
-                    .and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok());
-                if let Some(digest) = digest {
-                    rename(&entry.path(), &path.join(stored(&digest)))?;
-                }
+                let entry = entry.map_err(|e| Error::io("list", &rest, e))?;
+                rename(&entry.path(), &path.join(SHA256).join(entry.file_name()))?;
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Error::io("list", &blobs, error)),
+        Err(error) => return Err(Error::io("list", &rest, error)),
     }
-    match fs::remove_dir_all(&layout) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &layout, error)),
-        _ => Ok(()),
+    for folder in [layout, rest] {
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &folder, error));
+            }
+            _ => {}
+        }
     }
-}
-
-/// Where the store keeps a blob, below its folder.
-fn stored(digest: &Digest) -> PathBuf {
-    let hex = digest.0.to_hex();
-    Path::new(BLOBS).join(hex.get(..2).unwrap_or_default()).join(hex)
+    Ok(())
 }
 
 #[expect(

@@ -10,8 +10,6 @@ pub(super) static PACKAGE: Kind = Kind {
     noun: "status package",
     maker: "the site",
     made_with: "airlock status export",
-    arrival: "verify",
-    goes_on: false,
     is_repaired: false,
     no_such_file: "not-a-package",
     head_type: PayloadType::StatusHead,

@@ -39,9 +39,19 @@ pub struct Store(Arc<Opened>);
 
 struct Opened {
     state: PathBuf,
+    shape: Shape,
     handle: OwnedFd,
     checked: CheckedFiles,
     witness: Witness,
+}
+
+/// How blobs stand in the store's folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// In a folder for each first byte: a hundred thousand names in one are slow to look through.
+    Parted,
+    /// All in one folder, as in an OCI image layout.
+    Flat,
 }
 
 /// A blob that is not usable any more: what stood in its place was taken out of the store, or nothing stands there.
@@ -113,10 +123,29 @@ impl Store {
     ///
     /// `E-IO`, also when it is not there.
     pub fn open(state: &Path, witness: impl Fn(&Damage) + Send + Sync + 'static) -> Result<Self> {
+        Self::open_as(state, Shape::Parted, witness)
+    }
+
+    /// Opens a store of one run, whose blobs stand as in an OCI image layout; its folders are made where they are not there.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE planted`; `E-IO` and `E-SPACE`.
+    pub fn open_flat(folder: &Path) -> Result<Self> {
+        for name in FOLDERS.into_iter().chain([BLOBS]) {
+            create_own_folder(&folder.join(name))?;
+        }
+        sync_folder(&folder.join("blobs"))?;
+        sync_folder(folder)?;
+        Self::open_as(folder, Shape::Flat, |_| ())
+    }
+
+    fn open_as(state: &Path, shape: Shape, witness: impl Fn(&Damage) + Send + Sync + 'static) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match rustix::fs::open(state.join(BLOBS), flags, Mode::empty()) {
             Ok(handle) => Ok(Self(Arc::new(Opened {
                 state: state.to_owned(),
+                shape,
                 handle,
                 checked: CheckedFiles::default(),
                 witness: Box::new(witness),
@@ -138,7 +167,24 @@ impl Store {
     }
 
     pub(super) fn path(&self, digest: &Digest) -> PathBuf {
-        self.folder().join(place(digest))
+        self.folder().join(self.place(digest))
+    }
+
+    /// Returns the place of a blob below the store's folder: from a checked digest alone, never from a request's text.
+    pub(super) fn place(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.0.to_hex();
+        PathBuf::from(match self.0.shape {
+            Shape::Parted => format!("{}/{hex}", hex.get(..2).unwrap_or_default()),
+            Shape::Flat => hex,
+        })
+    }
+
+    /// Returns the folders below the store's own in which blobs stand, each by what the names in it begin with.
+    pub(super) fn prefixes(&self) -> Vec<String> {
+        match self.0.shape {
+            Shape::Parted => (0..=255_u8).map(|byte| format!("{byte:02x}")).collect(),
+            Shape::Flat => vec![String::new()],
+        }
     }
 
     pub(super) fn handle(&self) -> BorrowedFd<'_> {
@@ -176,7 +222,7 @@ impl Store {
     /// Opens whatever stands under a blob's name, without following links and without waiting for it.
     pub(super) fn open_entry(&self, digest: &Digest) -> Result<File, Failure> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        rustix::fs::openat(self.handle(), place(digest), flags, Mode::empty())
+        rustix::fs::openat(self.handle(), self.place(digest), flags, Mode::empty())
             .map(File::from)
             .map_err(|errno| Failure::of("opened", errno.into()))
     }
@@ -254,7 +300,7 @@ impl Store {
 
     /// Whether a blob is, to the file's identity, what was read whole and checked before. Reads nothing.
     pub fn is_unchanged(&self, digest: &Digest) -> bool {
-        let path = place(digest);
+        let path = self.place(digest);
         match rustix::fs::statat(self.handle(), path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => matches!(
                 self.checked().get(digest, FileIdentity::from(&stat)),
@@ -325,12 +371,6 @@ fn folders(state: &Path) -> impl Iterator<Item = PathBuf> {
     let by_byte = (0..=255_u8).map(move |byte| blobs.join(format!("{byte:02x}")));
     let above = FOLDERS.into_iter().chain([BLOBS]).map(|name| state.join(name));
     above.collect::<Vec<_>>().into_iter().chain(by_byte)
-}
-
-/// Returns the place of a blob below the store's folder: from a checked digest alone, never from a request's text.
-pub(super) fn place(digest: &Digest) -> PathBuf {
-    let hex = digest.0.to_hex();
-    PathBuf::from(format!("{}/{hex}", hex.get(..2).unwrap_or_default()))
 }
 
 fn missing(digest: &Digest) -> Error {

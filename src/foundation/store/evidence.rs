@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
-use super::blobs::{Damage, Store, place};
+use super::blobs::{Damage, Store};
 use crate::domain::{Class, Digest, Error, Hash, Result};
 use crate::stream::{Expected, create_own_folder, look, sync_folder, write_atomically};
 
@@ -61,7 +61,7 @@ impl Store {
         let evidence = File::open(&folder).map_err(|e| Error::io("open", &folder, e))?;
         for number in 1..KEPT {
             let name = format!("{}.blob-{number}", digest.0);
-            let place = place(digest);
+            let place = self.place(digest);
             let away = |from: &Path| {
                 rustix::fs::renameat_with(
                     self.handle(),

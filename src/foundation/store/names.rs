@@ -16,8 +16,7 @@ impl Store {
     ///
     /// `E-IO`; those of `each`.
     pub fn each_name(&self, mut each: impl FnMut(Digest) -> Result<()>) -> Result<()> {
-        for byte in 0..=255_u8 {
-            let prefix = format!("{byte:02x}");
+        for prefix in self.prefixes() {
             let folder = self.folder().join(&prefix);
             for name in names(&folder)? {
                 // What nobody here gave a name is not ours to judge.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::blobs::{GONE, IMPORT_AGAIN, Store, place};
+use super::blobs::{GONE, IMPORT_AGAIN, Store};
 use super::checked::{Checked, FileIdentity};
 use super::failure::Failure;
 use super::pieces::{Pieces, hash_range};
@@ -53,7 +53,7 @@ impl Store {
     /// Whether a regular file of this size stands in a blob's place. Touches the file's entry, never its content.
     pub fn is_sized(&self, digest: &Digest, size: u64) -> bool {
         let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-        rustix::fs::statat(self.handle(), place(digest), flags).is_ok_and(|stat| {
+        rustix::fs::statat(self.handle(), self.place(digest), flags).is_ok_and(|stat| {
             rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() && u64::try_from(stat.st_size) == Ok(size)
         })
     }

@@ -8,10 +8,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::docker_archive::{DockerArchive, LIST};
-use super::layout::{INDEX, Layout, Picked};
+use super::layout::{INDEX, Layout};
 use super::layout_tar::TarLayout;
 use super::local_tar::{DOCKER, LocalTar};
 use super::origin::Origin;
+use super::picked::Picked;
 use super::source::Pick;
 use crate::domain::{Class, Digest, Error, Result};
 

@@ -3,22 +3,18 @@
 //! Proxies are those of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), as other programs have them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::redirect::Attempt;
 use tokio::runtime::Runtime;
 
 use super::ca_files::certificates;
 use super::certs_d::HostCertificates;
+use super::patience::Waits;
 use super::registry_error::chain;
 use super::registry_options::RegistryOptions;
 use super::resolver::Resolver;
 use crate::client_tls::client_config;
 use crate::domain::{Class, Error, Result};
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long an answer may stand still.
-const READ_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The clients of one kind of place.
 #[derive(Debug, Clone)]
@@ -27,6 +23,7 @@ pub(super) struct Clients {
     pub(super) http: reqwest::Client,
     /// Follows no redirect to another origin.
     pub(super) tokens: reqwest::Client,
+    pub(super) waits: Arc<Waits>,
 }
 
 impl Clients {
@@ -35,9 +32,15 @@ impl Clients {
     /// # Errors
     ///
     /// `E-USAGE ca-file`, `client-certificate` and `tls`; `E-IO`.
-    pub(super) fn make(runtime: &Arc<Runtime>, options: &RegistryOptions, way: &Way) -> Result<Self> {
+    pub(super) fn make(
+        runtime: &Arc<Runtime>,
+        options: &RegistryOptions,
+        way: &Way,
+        waits: &Arc<Waits>,
+    ) -> Result<Self> {
         Ok(Self {
             runtime: Arc::clone(runtime),
+            waits: Arc::clone(waits),
             http: http(options, way, |_| true)?,
             tokens: http(options, way, is_same_origin)?,
         })
@@ -88,8 +91,8 @@ fn http(options: &RegistryOptions, way: &Way, may: fn(&Attempt<'_>) -> bool) -> 
         client_config(authorities, way.certificates.identity()?).map_err(|error| without_tls(&error.to_string()))?;
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("airlock/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
+        .connect_timeout(options.patience.connection)
+        .read_timeout(options.patience.answer)
         .redirect(redirect)
         .tls_backend_preconfigured(config)
         .dns_resolver(Arc::new(Resolver));

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::certs_d::HostCertificates;
 use super::clients::{Clients, Way, runtime};
+use super::patience::Waits;
 use super::registry_client::RegistryClient;
 use super::registry_error::{REGISTRY, is_about_certificate};
 use super::registry_host::{host_of, is_loopback, is_this_machine};
@@ -23,6 +24,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Connections {
     options: RegistryOptions,
     runtime: Option<Arc<Runtime>>,
+    waits: Arc<Waits>,
     made: BTreeMap<Way, Clients>,
     /// Hosts of this machine, and whether they are reached by plain HTTP.
     plain: BTreeMap<String, bool>,
@@ -31,6 +33,7 @@ pub(super) struct Connections {
 impl Connections {
     pub(super) fn new(options: RegistryOptions) -> Self {
         Self {
+            waits: Arc::new(Waits::new(options.patience, options.waiting)),
             options,
             runtime: None,
             made: BTreeMap::new(),
@@ -92,10 +95,13 @@ impl Connections {
         }
         let made = self.clients(host)?;
         let address = format!("https://{host}/v2/");
+        let patience = PROBE_TIMEOUT.min(self.options.patience.connection);
+        let waits = |time: &str| format!("{host} is asked whether it speaks TLS, and has said nothing for {time}");
         // Inside the runtime, because a timeout starts when the request is made.
-        let asked = made
-            .runtime
-            .block_on(async { made.http.head(address).timeout(PROBE_TIMEOUT).send().await });
+        let asked = made.runtime.block_on(async {
+            let probe = made.http.head(address).timeout(patience);
+            made.waits.watch(&waits, probe.send()).await
+        });
         // A certificate that is not trusted is TLS all the same.
         let plain = asked.is_err_and(|error| !is_about_certificate(&error));
         self.plain.insert(host.to_owned(), plain);
@@ -125,7 +131,7 @@ impl Connections {
         if let Some(made) = self.made.get(&way) {
             return Ok(made.clone());
         }
-        let made = Clients::make(&self.runtime()?, &self.options, &way)?;
+        let made = Clients::make(&self.runtime()?, &self.options, &way, &self.waits)?;
         self.made.insert(way, made.clone());
         Ok(made)
     }

@@ -18,9 +18,9 @@ use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::layout::Picked;
 use super::local_tar::{GZIP_MAGIC, LocalTar, Member, Range, ZSTD_MAGIC};
 use super::origin::{Found, Origin};
+use super::picked::{KnownName, Picked};
 use super::reference::ImageReference;
 use super::source::Pick;
 use crate::container::zstd_reader;
@@ -141,7 +141,8 @@ impl Item {
 
     fn label(&self) -> String {
         let id = || self.id().map_or_else(|| self.config.clone(), |id| format!("@{id}"));
-        let label = self.names().next().map_or_else(id, |name| name.to_string());
+        let names: Vec<String> = self.names().map(|name| name.to_string()).collect();
+        let label = if names.is_empty() { id() } else { names.join(", ") };
         label.chars().take(255).collect()
     }
 }
@@ -245,16 +246,16 @@ impl DockerArchive {
             several => return Err(self.which(several)),
         };
         let (digest, media_type) = self.make(image)?;
-        let name = match pick {
-            Pick::Only | Pick::Digest(_) => image.names().next(),
-            Pick::Tag(tag) => image.names().find(|name| name.tag.as_ref() == Some(tag)),
-            Pick::Name(name) => Some(name.clone()),
+        let is_meant = |name: &ImageReference| match pick {
+            Pick::Only | Pick::Digest(_) => true,
+            Pick::Tag(tag) => name.tag.as_ref() == Some(tag),
+            Pick::Name(meant) => name == meant,
         };
+        let names = found.iter().flat_map(|image| image.names()).filter(is_meant);
         Ok(Picked {
             digest,
             media_type: media_type.to_owned(),
-            tag: name.as_ref().and_then(|name| name.tag.clone()),
-            name,
+            names: names.map(KnownName::whole).collect(),
         })
     }
 

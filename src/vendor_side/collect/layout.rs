@@ -14,7 +14,7 @@ use super::layout_entry::Entry;
 use super::layout_tar::TarLayout;
 use super::local_tar::EXPANDED_BYTES;
 use super::origin::{Found, Origin};
-use super::reference::ImageReference;
+use super::picked::{KnownName, Picked};
 use super::source::Pick;
 use crate::ReleaseFolder;
 use crate::domain::oci::{Document, Kind, Layers};
@@ -66,19 +66,6 @@ enum Files {
 #[derive(Deserialize)]
 struct IndexFile {
     manifests: Vec<Entry>,
-}
-
-/// The entry that a release file picked.
-#[derive(Debug, Clone)]
-pub(super) struct Picked {
-    /// Its digest.
-    pub(super) digest: Digest,
-    /// Its media type.
-    pub(super) media_type: String,
-    /// The full name that the layout has for it, if any.
-    pub(super) name: Option<ImageReference>,
-    /// The tag that the layout has for it, if any.
-    pub(super) tag: Option<Tag>,
 }
 
 impl Layout {
@@ -190,6 +177,8 @@ impl Layout {
             let about: Vec<String> = self.subjects().iter().map(|(_, entry)| entry.to_string()).collect();
             found.retain(|entry| !about.contains(&entry.digest) && !entry.is_referrer_tag());
         }
+        // One image under several names has an entry for each.
+        let all = found.clone();
         let mut seen = BTreeSet::new();
         found.retain(|entry| seen.insert(&entry.digest));
         let entry = match found.as_slice() {
@@ -213,17 +202,20 @@ impl Layout {
             .expected("sha256: and 64 lower-case hex digits")
             .with_source(error)
         })?;
-        let (name, tag) = match pick {
-            Pick::Only => (entry.full_name(), entry.tag()),
-            Pick::Tag(tag) => (entry.full_name(), Some(tag.clone())),
-            Pick::Name(name) => (Some(name.clone()), name.tag.clone()),
-            Pick::Digest(_) => (entry.full_name(), None),
-        };
+        let names = all.iter().flat_map(|entry| match pick {
+            Pick::Only => entry.names(),
+            Pick::Tag(tag) => entry.names_with(tag),
+            Pick::Name(name) => vec![KnownName::whole(name.clone())],
+            // Whoever asks by digest gives the tag too, or wants none.
+            Pick::Digest(_) => {
+                let whole = entry.names().into_iter().filter(|known| known.name.is_some());
+                whole.map(|known| KnownName { tag: None, ..known }).collect()
+            }
+        });
         Ok(Picked {
             digest,
             media_type: entry.media_type.clone(),
-            name,
-            tag,
+            names: names.collect(),
         })
     }
 
@@ -234,8 +226,7 @@ impl Layout {
         Ok(Picked {
             digest,
             media_type: super::walk::media_type_of(&bytes, None).ok_or_else(|| self.no_such(&Pick::Digest(digest)))?,
-            name: None,
-            tag: None,
+            names: Vec::new(),
         })
     }
 

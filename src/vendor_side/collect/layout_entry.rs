@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::picked::KnownName;
 use super::reference::ImageReference;
 use super::source::Pick;
 use crate::domain::Tag;
@@ -46,15 +47,35 @@ impl Entry {
         self.annotation(REF_NAME) == Some(tag.as_str()) || self.full_names().any(|name| name.tag.as_ref() == Some(tag))
     }
 
-    /// Returns its full name with a tag, if it has one: containerd's says the host, so it counts first.
-    pub(super) fn full_name(&self) -> Option<ImageReference> {
-        self.full_names().next()
+    /// Returns its names: full ones with a tag, containerd's first, for it says the host; else the tag alone.
+    pub(super) fn names(&self) -> Vec<KnownName> {
+        let whole: Vec<KnownName> = self.full_names().map(KnownName::whole).collect();
+        if !whole.is_empty() {
+            return whole;
+        }
+        let tag: Option<Tag> = self.annotation(REF_NAME).and_then(|text| text.parse().ok());
+        let alone = tag.map(|tag| KnownName {
+            name: None,
+            tag: Some(tag),
+        });
+        alone.into_iter().collect()
     }
 
-    /// Returns its tag, if it has one.
-    pub(super) fn tag(&self) -> Option<Tag> {
-        let full = self.full_name().and_then(|name| name.tag);
-        full.or_else(|| self.annotation(REF_NAME)?.parse().ok())
+    /// Returns those of its names that have a tag which it is known by, or where none has, how it is called with it.
+    pub(super) fn names_with(&self, tag: &Tag) -> Vec<KnownName> {
+        let mut names = self.names();
+        names.retain(|known| known.tag.as_ref() == Some(tag));
+        if names.is_empty() {
+            names.push(KnownName {
+                name: self.full_name(),
+                tag: Some(tag.clone()),
+            });
+        }
+        names
+    }
+
+    fn full_name(&self) -> Option<ImageReference> {
+        self.full_names().next()
     }
 
     /// Whether it is named as what refers to an image is.

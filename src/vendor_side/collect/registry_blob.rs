@@ -5,11 +5,11 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use reqwest::header::{CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
 use reqwest::{Method, Response, StatusCode};
 
-use super::registry_client::RegistryClient;
-use super::registry_error::chain;
+use super::registry_client::{Broken, RegistryClient};
 use crate::domain::{Class, Digest, Error, Result};
 
 /// How often in a row a download may break without a byte of progress.
@@ -23,7 +23,7 @@ pub(super) struct RegistryBlob {
     position: u64,
     answer: Option<Response>,
     /// What was received and not yet read: the chunk and how much of it is read.
-    received: (Vec<u8>, usize),
+    received: (Bytes, usize),
     breaks: u32,
 }
 
@@ -40,7 +40,7 @@ impl RegistryBlob {
             size,
             position: 0,
             answer: None,
-            received: (Vec::new(), 0),
+            received: (Bytes::new(), 0),
             breaks: 0,
         };
         blob.request()?;
@@ -85,29 +85,30 @@ impl RegistryBlob {
                     self.received = (chunk, passed);
                 }
                 Ok(None) => return Err(self.client.failed("a download ends too early")),
-                Err(failure) => return Err(self.client.failed(&failure)),
+                Err(broken) => return Err(self.client.failed(&broken.failure)),
             }
         }
         Ok(())
     }
 
-    fn receive(&mut self) -> Result<Option<Vec<u8>>, String> {
-        let Some(answer) = &mut self.answer else {
-            return Ok(None);
-        };
-        match self.client.wait(answer.chunk()) {
-            Ok(chunk) => Ok(chunk.map(|chunk| chunk.to_vec())),
-            Err(error) => Err(chain(&error)),
+    fn receive(&mut self) -> Result<Option<Bytes>, Broken> {
+        match &mut self.answer {
+            Some(answer) => self.client.wait(self.client.chunk(answer)),
+            None => Ok(None),
         }
     }
 
     /// Goes on after a break.
-    fn resume(&mut self, failure: &str) -> Result<()> {
+    fn resume(&mut self, Broken { failure, stood_still }: &Broken) -> Result<()> {
         loop {
             self.answer = None;
-            self.breaks = self.breaks.saturating_add(1);
+            // Each silence has taken its whole time already.
+            self.breaks = self.breaks.saturating_add(if *stood_still { 2 } else { 1 });
             if self.breaks > BREAKS {
-                return Err(self.client.failed(&format!("{failure}, {} times", self.breaks)));
+                return Err(self.client.failed(&format!(
+                    "{failure}, again and again behind its first {} bytes",
+                    self.position
+                )));
             }
             tracing::info!(blob.digest = %self.digest, position = self.position, "a download goes on: {failure}");
             let client = Arc::clone(&self.client);
@@ -129,24 +130,27 @@ impl Read for RegistryBlob {
             let rest = self.received.0.get(self.received.1..).unwrap_or_default();
             if !rest.is_empty() {
                 let count = rest.len().min(buffer.len());
-                for (to, from) in buffer.iter_mut().zip(rest) {
-                    *to = *from;
+                if let (Some(to), Some(from)) = (buffer.get_mut(..count), rest.get(..count)) {
+                    to.copy_from_slice(from);
                 }
                 self.received.1 = self.received.1.saturating_add(count);
                 self.position = self.position.saturating_add(count as u64);
                 self.breaks = 0;
                 return Ok(count);
             }
-            let failure = match self.receive() {
+            let broken = match self.receive() {
                 Ok(Some(chunk)) => {
                     self.received = (chunk, 0);
                     continue;
                 }
                 Ok(None) if self.position >= self.size => return Ok(0),
-                Ok(None) => "a download ends too early".to_owned(),
-                Err(failure) => failure,
+                Ok(None) => Broken {
+                    failure: "a download ends too early".to_owned(),
+                    stood_still: false,
+                },
+                Err(broken) => broken,
             };
-            self.resume(&failure).map_err(io::Error::other)?;
+            self.resume(&broken).map_err(io::Error::other)?;
         }
     }
 }

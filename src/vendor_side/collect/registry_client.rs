@@ -15,11 +15,12 @@
 //! - `Authorization` goes to the registry and its token service only; `reqwest` drops it on a redirect to another host. What a token
 //!   service is sent never follows a redirect to another origin: a form would be sent along whole.
 //! - 429, 500, 502, 503, 504 and connections that break are tried again, later and later, with chance; `Retry-After` is obeyed. Where nobody
-//!   takes the connection, three times; what TLS refuses, never.
+//!   takes the connection or says a word, three times; what TLS refuses, never.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
@@ -33,14 +34,23 @@ use crate::domain::{Class, Clock as _, Error, Result, SystemClock};
 
 /// How often a request is tried.
 const ATTEMPTS: u32 = 6;
-/// How often where nobody takes the connection: a service that starts anew is back soon, a wrong address never is.
-const CONNECT_ATTEMPTS: u32 = 3;
+/// How often where nobody takes the connection, or says a word: a service that starts anew is back soon, a wrong address never is.
+const SILENT_ATTEMPTS: u32 = 3;
 /// So many tries fail before it is said; what is over in a moment needs no words.
 const QUIET: u32 = 3;
 /// Longest pause between two tries; a registry that asks for more is asked again by a person.
 const PAUSE_MAX: Duration = Duration::from_secs(120);
 /// Bytes of a token service's answer.
 const TOKEN_BYTES: u64 = 1 << 20;
+
+/// Why no more of an answer comes.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// In words.
+    pub(super) failure: String,
+    /// Whether its time was up.
+    pub(super) stood_still: bool,
+}
 
 /// One repository.
 #[derive(Debug)]
@@ -113,7 +123,7 @@ impl RegistryClient {
             }
             attempt += 1;
             let mut most = ATTEMPTS;
-            let (failure, pause) = match request.send().await {
+            let (failure, pause) = match self.watch(&method, &url, request.send()).await {
                 // A storage service that the registry redirects to knows nothing of our credentials; some answer 403 to HEAD.
                 Ok(answer) if !self.is_ours(answer.url()) && answer.status().is_client_error() => return Ok(answer),
                 Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED && !answered_challenge => {
@@ -139,7 +149,7 @@ impl RegistryClient {
                 Err(error) if is_final(&error) => return Err(self.failed(&chain(&error))),
                 Err(error) => {
                     most = attempts_after(&error);
-                    (chain(&error), None)
+                    (self.ended(&method, &url, &error), None)
                 }
             };
             if attempt >= most {
@@ -148,6 +158,41 @@ impl RegistryClient {
             self.tell(attempt, &failure, pause);
             self.pause(attempt, pause).await;
         }
+    }
+
+    /// Waits for an answer, and says so while none comes.
+    async fn watch<T>(&self, method: &Method, url: &Url, answer: impl Future<Output = T>) -> T {
+        let waits = |time: &str| {
+            let (host, path, limit) = (host_of(url), url.path(), self.made.waits.patience.answer.as_secs());
+            format!("{host} has given no answer to {method} {path} for {time}, of {limit} s at most")
+        };
+        self.made.waits.watch(&waits, answer).await
+    }
+
+    /// What a request ended with: where its time was up, which one it was.
+    fn ended(&self, method: &Method, url: &Url, error: &reqwest::Error) -> String {
+        match self.made.waits.patience.over(error) {
+            Some(over) => format!("{over} ({method} {})", url.path()),
+            None => chain(error),
+        }
+    }
+
+    /// Waits for the next bytes of an answer.
+    ///
+    /// # Errors
+    ///
+    /// Why none come.
+    pub(super) async fn chunk(&self, answer: &mut Response) -> Result<Option<Bytes>, Broken> {
+        let url = answer.url().clone();
+        let waits = |time: &str| {
+            let (host, path, limit) = (host_of(&url), url.path(), self.made.waits.patience.answer.as_secs());
+            format!("{host} has sent nothing more of {path} for {time}, of {limit} s at most")
+        };
+        let chunk = self.made.waits.watch(&waits, answer.chunk()).await;
+        chunk.map_err(|error| Broken {
+            failure: self.ended(&Method::GET, &url, &error),
+            stood_still: error.is_timeout(),
+        })
     }
 
     /// Says of a long wait that it is one, and of a registry that has failed several times.
@@ -169,7 +214,12 @@ impl RegistryClient {
         crate::crypto::random(&mut random).ok();
         let chance = u32::from(u16::from_le_bytes(random) % 512);
         let jittered = doubled.saturating_mul(256 + chance) / 512;
-        tokio::time::sleep(asked.unwrap_or(jittered).min(PAUSE_MAX)).await;
+        let pause = asked.unwrap_or(jittered).min(PAUSE_MAX);
+        let waits = |time: &str| {
+            let (host, whole) = (&self.host, pause.as_secs().max(1));
+            format!("{host} is asked again in a while: {time} of {whole} s are over")
+        };
+        self.made.waits.watch(&waits, tokio::time::sleep(pause)).await;
     }
 
     /// Makes the error of a registry that cannot do what was asked.
@@ -286,7 +336,11 @@ impl RegistryClient {
                 }
             };
             let mut most = ATTEMPTS;
-            let (failure, pause) = match request.send().await {
+            let method = match credential {
+                Credential::Identity(_) => Method::POST,
+                Credential::Anonymous | Credential::Password(..) => Method::GET,
+            };
+            let (failure, pause) = match self.watch(&method, &url, request.send()).await {
                 Ok(answer) if is_passing(answer.status()) => {
                     let (status, pause) = (answer.status(), retry_after(answer.headers()));
                     let failure = format!("its token service answers {status}{}", said(answer).await);
@@ -304,7 +358,7 @@ impl RegistryClient {
                 Err(error) if is_final(&error) => return Err(self.failed(&chain(&error))),
                 Err(error) => {
                     most = attempts_after(&error);
-                    (chain(&error), None)
+                    (self.ended(&method, &url, &error), None)
                 }
             };
             if attempt >= most {
@@ -329,9 +383,20 @@ impl RegistryClient {
     /// # Errors
     ///
     /// `E-LIMIT size`; `E-IO registry` when the connection breaks.
-    pub(super) async fn body(&self, mut answer: Response, limit: u64, what: &str) -> Result<Vec<u8>> {
+    pub(super) async fn body(&self, answer: Response, limit: u64, what: &str) -> Result<Vec<u8>> {
+        let read = self.read_body(answer, limit, what).await?;
+        read.map_err(|broken| self.failed(&broken.failure))
+    }
+
+    /// The inner error is one of the connection: another try may go well.
+    async fn read_body(&self, mut answer: Response, limit: u64, what: &str) -> Result<Result<Vec<u8>, Broken>> {
         let mut bytes = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| self.failed(&chain(&error)))? {
+        loop {
+            let chunk = match self.chunk(&mut answer).await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(Ok(bytes)),
+                Err(broken) => return Ok(Err(broken)),
+            };
             if (bytes.len() as u64).saturating_add(chunk.len() as u64) > limit {
                 return Err(Error::new(
                     Class::Limit,
@@ -342,7 +407,6 @@ impl RegistryClient {
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(bytes)
     }
 
     /// Gets a small document, trying again when the connection breaks in its middle. Nothing for 404.
@@ -375,18 +439,26 @@ impl RegistryClient {
                 }
             }
             let headers = answer.headers().clone();
-            match self.body(answer, limit, what).await {
+            let broken = match self.read_body(answer, limit, what).await? {
                 Ok(bytes) => return Ok(Some((bytes, headers))),
-                Err(error) if error.class() == Class::Io && attempt < ATTEMPTS => self.pause(attempt, None).await,
-                Err(error) => return Err(error),
+                Err(broken) => broken,
+            };
+            let most = if broken.stood_still { SILENT_ATTEMPTS } else { ATTEMPTS };
+            if attempt >= most {
+                return Err(self.failed(&format!("{}, {attempt} times", broken.failure)));
             }
+            self.pause(attempt, None).await;
         }
     }
 }
 
 /// How often a request is made that ends so.
 fn attempts_after(error: &reqwest::Error) -> u32 {
-    if error.is_connect() { CONNECT_ATTEMPTS } else { ATTEMPTS }
+    if error.is_connect() || error.is_timeout() {
+        SILENT_ATTEMPTS
+    } else {
+        ATTEMPTS
+    }
 }
 
 /// Whether a status may pass: the registry is busy or its parts are.

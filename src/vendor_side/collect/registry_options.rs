@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::patience::Patience;
+
 /// How registries are reached.
 #[derive(Debug, Clone)]
 pub struct RegistryOptions {
@@ -16,6 +18,10 @@ pub struct RegistryOptions {
     pub first_pause: Duration,
     /// Who is told when a registry asks to wait.
     pub told: Option<fn(&str)>,
+    /// Who is told what is waited for, again and again while nothing comes.
+    pub waiting: Option<fn(&str)>,
+    /// How long that is.
+    pub patience: Patience,
 }
 
 impl Default for RegistryOptions {
@@ -26,6 +32,8 @@ impl Default for RegistryOptions {
             token_realms: Vec::new(),
             first_pause: Duration::from_millis(500),
             told: None,
+            waiting: None,
+            patience: Patience::default(),
         }
     }
 }

@@ -12,18 +12,23 @@ use super::downloads::Downloads;
 use super::engine::ENGINE;
 use super::image_request::ImageRequest;
 use super::kept_content::KeptContent;
-use super::layout::{LocalLayouts, Picked};
+use super::layout::LocalLayouts;
 use super::made::Made;
 use super::origin::{Found, Origin};
 use super::origins::Origins;
 use super::plain_file::PlainFile;
-use super::reference::{ImageReference, Platform, readable};
+use super::reference::Platform;
 use super::registry_error::{REGISTRY, UNREACHED, is_of_registry};
 use super::registry_options::RegistryOptions;
-use super::source::{EngineImage, Pick, Source};
+use super::source::{Pick, Source};
+use super::start::{Start, from_file, from_registry, of_artifact};
 use super::walk::{Blob, Collected, Walk};
 use crate::bundle::{BlobSource, BundleContent};
-use crate::domain::{Class, Digest, DocumentType, Error, Hash, RepositoryName, Result, Tag};
+use crate::domain::{Class, Digest, DocumentType, Error, RepositoryName, Result, Tag};
+use crate::stream::ordered_map;
+
+/// Places that are asked at one time whether they hold what is needed.
+const ASKED: usize = 4;
 
 /// Opens configs and layers where the images came from.
 ///
@@ -146,7 +151,7 @@ pub struct Collection {
     pub warnings: Vec<String>,
 }
 
-/// What an image is called in the bundle.
+/// What an image is called in the bundle; where its source has several names for it, the first of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// Its repository.
@@ -257,23 +262,32 @@ pub(crate) fn collect_all(
                     return Ok(());
                 }
             };
+            let Start {
+                digest, found, stated, ..
+            } = start;
+            let left_out = start.left_out.iter().map(|sentence| format!("{label}: {sentence}"));
+            collected.warnings.extend(left_out);
+            let (repository, tag) = start.name.clone();
             stored.push(Stored {
-                repository: start.repository.clone(),
-                tag: start.tag.clone(),
-                digest: start.digest,
+                repository,
+                tag,
+                digest,
             });
-            Walk {
-                origin: origins.get(number)?,
-                origin_number: number,
-                repository: &start.repository,
-                platforms: request.options.platforms.as_deref().unwrap_or(platforms),
-                options: &request.options,
-                collected: &mut collected,
-                image: &label,
-                queue: VecDeque::new(),
-                followed: HashSet::new(),
+            for (repository, tag) in std::iter::once(start.name).chain(start.further) {
+                Walk {
+                    origin: origins.get(number)?,
+                    origin_number: number,
+                    repository: &repository,
+                    platforms: request.options.platforms.as_deref().unwrap_or(platforms),
+                    options: &request.options,
+                    collected: &mut collected,
+                    image: &label,
+                    queue: VecDeque::new(),
+                    followed: HashSet::new(),
+                }
+                .image(tag, digest, found.clone(), stated.as_deref())?;
             }
-            .image(start.tag, start.digest, start.found, start.stated.as_deref())
+            Ok(())
         })();
         match (walked, &request.source) {
             (Ok(()), _) => {}
@@ -314,119 +328,12 @@ pub(crate) fn collect_all(
     })
 }
 
-/// An image at the point where its walk begins.
-struct Start {
-    repository: RepositoryName,
-    tag: Option<Tag>,
-    digest: Digest,
-    found: Found,
-    stated: Option<String>,
-}
-
-/// The outer error ends the collection, the inner one is this image's problem.
-fn from_file(origin: &dyn Origin, picked: Result<Picked>, request: &ImageRequest) -> Result<Result<Start>> {
-    match picked.and_then(|picked| named(origin, picked, request)) {
-        Err(error) if error.class() != Class::Content => Err(error),
-        start => Ok(start),
-    }
-}
-
-fn named(origin: &dyn Origin, picked: Picked, request: &ImageRequest) -> Result<Start> {
-    let (repository, tag) = if let Some((repository, tag)) = &request.name {
-        (repository.clone(), tag.clone().or(picked.tag))
-    } else {
-        let name = picked.name.ok_or_else(unnamed)?;
-        let repository = name.repository().ok_or_else(unnamed)?;
-        readable(&repository, &name.to_string())?;
-        (repository, name.tag)
-    };
-    let found = origin.manifest(&picked.digest)?.ok_or_else(|| missing(picked.digest))?;
-    Ok(Start {
-        repository,
-        tag,
-        digest: picked.digest,
-        found,
-        stated: Some(picked.media_type),
-    })
-}
-
 /// Says of what came without a manifest that it has one now, and whose.
 fn warned(archive: &Archive, start: Result<Start>, label: &str, warnings: &mut Vec<String>) -> Result<Start> {
     if let Ok(start) = &start {
         warnings.extend(archive.made_here(&start.digest).map(|said| format!("{label}: {said}")));
     }
     start
-}
-
-impl EngineImage {
-    /// What the source calls an image counts, not what else its engine calls it.
-    fn named(&self, picked: Picked) -> Picked {
-        let name = self.name.clone();
-        Picked {
-            tag: name.as_ref().and_then(|name| name.tag.clone()),
-            name,
-            ..picked
-        }
-    }
-}
-
-/// Of something that was made here.
-fn of_artifact(digest: Digest, found: Found, request: &ImageRequest) -> Result<Start> {
-    let (repository, tag) = request.name.clone().ok_or_else(unnamed)?;
-    Ok(Start {
-        repository,
-        tag,
-        digest,
-        found,
-        stated: None,
-    })
-}
-
-/// The outer error ends the collection, the inner one is this image's problem.
-fn from_registry(
-    origin: &dyn Origin,
-    number: usize,
-    reference: &ImageReference,
-    request: &ImageRequest,
-    tags: &mut BTreeMap<(usize, Tag), Option<Found>>,
-) -> Result<Result<Start>> {
-    let wanted = reference.clone().meant().tag;
-    let name = match &request.name {
-        Some((repository, tag)) => Some((repository.clone(), tag.clone().or_else(|| wanted.clone()))),
-        None => reference.repository().map(|repository| (repository, wanted.clone())),
-    };
-    let Some((repository, tag)) = name else {
-        return Ok(Err(unnamed()));
-    };
-    let found = match (&reference.digest, &wanted) {
-        (Some(digest), _) => origin.manifest(digest)?,
-        (None, Some(tag)) => {
-            let key = (number, tag.clone());
-            if !tags.contains_key(&key) {
-                tags.insert(key.clone(), origin.tag(tag)?);
-            }
-            tags.get(&key).cloned().flatten()
-        }
-        (None, None) => None,
-    };
-    let Some(found) = found else {
-        return Ok(Err(Error::new(
-            Class::Content,
-            "missing",
-            "the registry has no such image",
-        )));
-    };
-    let digest = reference.digest.unwrap_or_else(|| {
-        use sha2::Digest as _;
-        Digest(Hash(sha2::Sha256::digest(&found.bytes).into()))
-    });
-    Ok(Ok(Start {
-        repository,
-        tag,
-        digest,
-        found,
-        stated: None,
-    }))
 }
 
 /// Registries that did not answer.
@@ -457,35 +364,26 @@ fn check_blobs(
         );
         collected.problems.note("all images", &error);
     }
-    for (number, origin) in origins
-        .iter()
-        .enumerate()
-        .filter(|(number, _)| !silent.contains(number))
-    {
-        let blobs: Vec<(Digest, u64)> = collected
-            .blobs
-            .iter()
-            .filter(|(digest, blob)| blob.origin == number && !is_held(digest, blob))
-            .map(|(digest, blob)| (*digest, blob.size))
-            .collect();
-        for sentence in origin.missing(&blobs)? {
-            collected.problems.missing(&origin.describe(), sentence);
+    let mut wanted: BTreeMap<usize, Vec<(Digest, u64)>> = BTreeMap::new();
+    for (digest, blob) in &collected.blobs {
+        if !silent.contains(&blob.origin) && !is_held(digest, blob) {
+            wanted.entry(blob.origin).or_default().push((*digest, blob.size));
         }
     }
-    Ok(())
-}
-
-fn unnamed() -> Error {
-    Error::new(
-        Class::Content,
-        "name",
-        "the source does not say under which name the image is to be stored",
+    let mut asked = wanted
+        .into_iter()
+        .filter_map(|(number, blobs)| Some((origins.get(number)?, blobs)));
+    // Repositories are asked side by side: a registry answers many as soon as one.
+    ordered_map(
+        ASKED,
+        ASKED,
+        || asked.next(),
+        || |(origin, blobs): (&Arc<dyn Origin>, Vec<_>)| (origin, origin.missing(&blobs)),
+        |(origin, missing)| {
+            for sentence in missing? {
+                collected.problems.missing(&origin.describe(), sentence);
+            }
+            Ok(())
+        },
     )
-    .remedy(
-        "add name: HOST/REPOSITORY:TAG to the image, or, in a list of images, HOST/REPOSITORY:TAG behind the source",
-    )
-}
-
-fn missing(digest: Digest) -> Error {
-    Error::new(Class::Content, "missing", format!("the manifest {digest} is not there"))
 }

@@ -68,6 +68,25 @@ fn nothing_is_written_into_the_state_folder() {
             refused(&Ended::of(&output), place);
         }
     }
+    // What is a file is no pipe, and no file is called so by mistake.
+    let folder = desk.path("empty");
+    fs::create_dir(&folder).unwrap();
+    for words in [
+        &["audit", "export", "-o", "-"][..],
+        &["scrub", "--report", "-"],
+        &["status", "summary", "--qr", "-"],
+    ] {
+        let mut command = Command::new(AIRLOCK);
+        command
+            .args(["--format", "json"])
+            .args(words)
+            .arg("--state")
+            .arg(&state);
+        let ended = Ended::of(&command.current_dir(&folder).output().unwrap());
+        ended.assert_refused("E-USAGE", "output", "");
+        assert!(ended.stderr.contains("- is no file, and "), "{}", ended.stderr);
+        assert!(names(&folder).is_empty());
+    }
     // As the message says.
     desk.good("status export stick");
     assert_eq!(desk.on_stick().len(), 1);

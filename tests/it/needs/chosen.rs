@@ -148,5 +148,29 @@ fn a_base_is_inflated_and_looked_through_once_for_all_layers() {
             made["encodings"]["bases"],
             json!({"layers": 1, "inflated_bytes": once, "indexed_bytes": once})
         );
+    } // A plan reads it as well: what is wrong with it is told there, in its own words.
+    let words = ["--encodings", "auto", "--base", "one.airlock", "--sequence", "4"];
+    assert_eq!(vendor.plan(&[], &words)["sequence"], 4);
+    let whole = fs::read(vendor.bundle("one.airlock")).unwrap();
+    let mut damaged = whole.clone();
+    let middle = damaged.len() - 100_000;
+    damaged[middle] ^= 1;
+    let stranger = Vendor::new();
+    stranger.layers((1, ANY), &[noise(100, 1)]);
+    stranger.create("one.airlock", &[], &[]);
+    let foreign = fs::read(stranger.bundle("one.airlock")).unwrap();
+    for (bytes, expected) in [
+        (&damaged[..], ("E-INTEGRITY", "stored-hash")),
+        (&whole[..whole.len() - 5_000], ("E-INCOMPLETE", "truncated")),
+        (&foreign, ("E-TRUST", "unknown-domain")),
+    ] {
+        fs::write(vendor.bundle("one.airlock"), bytes).unwrap();
+        let planned = ["bundle", "create", "-f", "release.yaml", "-w", "w", "--dry-run"];
+        let (class, code, event) = vendor.folder.refused(&[&planned[..], &words].concat());
+        assert_eq!((class.as_str(), code.as_str()), expected, "{event}");
+        assert!(
+            event["found"].as_str().unwrap().starts_with("the base one.airlock: "),
+            "{event}"
+        );
     }
 }

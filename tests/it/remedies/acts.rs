@@ -47,6 +47,17 @@ fn a_damaged_copy_is_copied_again() {
         let bad = operator.file("bad", &bytes);
         let remedy = operator.run(&["import", bad.to_str().unwrap()]).remedy(class, code);
         assert!(remedy.contains("copy"), "{code}: {remedy}");
+        if code == "truncated" {
+            assert!(
+                remedy.ends_with("; an import goes on from what the one before it verified"),
+                "{remedy}"
+            );
+            // Who only looks keeps nothing, and is told of no import.
+            let root = operator.file("root.json", &operator.vendor.chain_file());
+            let (bad, root) = (bad.to_str().unwrap(), root.to_str().unwrap());
+            let verified = operator.run(&["bundle", "verify", bad, "--trust", root]);
+            assert_eq!(verified.remedy(class, code), "copy it again, and try again");
+        }
         operator.import(&made).succeeded();
     }
 }

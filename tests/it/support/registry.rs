@@ -38,6 +38,8 @@ pub(crate) enum Fault {
     Said(&'static str, u16, &'static str, &'static str),
     /// The connection ends after so many bytes of the body.
     Cut(&'static str, usize),
+    /// Nothing comes after so many bytes of the body, or before any of the answer; each time that somebody wants it.
+    Stall(&'static str, Option<usize>),
 }
 
 /// How the registry behaves.
@@ -209,9 +211,13 @@ impl Shared {
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
         }
+        if let Some(Fault::Stall(_, None)) = fault {
+            until_closed(&mut stream);
+            return;
+        }
         let sent = match &fault {
             _ if request.method == "HEAD" => 0,
-            Some(Fault::Cut(_, after)) => body.len().min(*after),
+            Some(Fault::Stall(_, Some(after)) | Fault::Cut(_, after)) => body.len().min(*after),
             _ => body.len(),
         };
         let out = stream.get_mut();
@@ -219,6 +225,9 @@ impl Shared {
             .and_then(|()| out.write_all(&body[..sent]))
             .and_then(|()| out.flush())
             .ok();
+        if matches!(fault, Some(Fault::Stall(..))) && request.method == "GET" {
+            until_closed(&mut stream);
+        }
     }
 
     /// Waits until as many ask as shall ask together; false when they do not.
@@ -240,8 +249,13 @@ impl Shared {
     fn take_fault(&self, target: &str) -> Option<Fault> {
         let mut behaviour = self.behaviour.lock().unwrap();
         let place = behaviour.faults.iter().position(|fault| match fault {
-            Fault::Status(text, ..) | Fault::Said(text, ..) | Fault::Cut(text, _) => target.contains(text),
+            Fault::Status(text, ..) | Fault::Said(text, ..) | Fault::Cut(text, _) | Fault::Stall(text, _) => {
+                target.contains(text)
+            }
         })?;
+        if let Some(stall @ Fault::Stall(..)) = behaviour.faults.get(place) {
+            return Some(stall.clone());
+        }
         Some(behaviour.faults.remove(place))
     }
 
@@ -384,6 +398,11 @@ impl Shared {
             _ => not_found(),
         }
     }
+}
+
+/// Until the other side has had enough.
+fn until_closed(stream: &mut impl Read) {
+    while stream.read(&mut [0]).is_ok_and(|count| count > 0) {}
 }
 
 fn read_request<S: Read>(stream: &mut BufReader<S>) -> Option<Request> {

@@ -128,6 +128,25 @@ impl Site {
         }
     }
 
+    /// Pins one more vendor, which calls itself so; returns its place.
+    pub(crate) fn pin(&mut self, name: &str) -> usize {
+        let key = SigningKey::generate().unwrap();
+        let chain = chain_called(&SigningKey::generate().unwrap(), &key, name);
+        let domain = chain.domain();
+        write(
+            &self.folder.path().join(format!("roots/{domain}.json")),
+            &chain.to_file(),
+        );
+        self.db
+            .write(|tx| {
+                time_floor::raise(tx, domain, Timestamp::EPOCH)?;
+                trust::store_chain(tx, &chain, Timestamp::EPOCH)
+            })
+            .unwrap();
+        self.vendors.push((key, domain));
+        self.vendors.len() - 1
+    }
+
     /// Trust domain of a vendor.
     pub(crate) fn domain(&self, vendor: usize) -> Hash {
         self.vendors[vendor].1
@@ -368,6 +387,11 @@ pub(crate) fn chain(release: &SigningKey) -> (Chain, Hash) {
 
 /// As [`chain`], with a root key of the caller.
 pub(crate) fn chain_under(root: &SigningKey, release: &SigningKey) -> Chain {
+    chain_called(root, release, "Test")
+}
+
+/// As [`chain_under`], of a vendor that calls itself so.
+fn chain_called(root: &SigningKey, release: &SigningKey, name: &str) -> Chain {
     let rule = |key: &SigningKey| {
         vec![Rule {
             keys: vec![key.public().id()],
@@ -401,7 +425,7 @@ pub(crate) fn chain_under(root: &SigningKey, release: &SigningKey) -> Chain {
             withdrawal: rule(&keys[2]),
         },
         time_reset: false,
-        vendor: "Test".into(),
+        vendor: name.into(),
         version: 1,
     };
     let envelope = Envelope::sign(PayloadType::TrustRoot, document.to_payload(), &[root]);

@@ -6,6 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::docker_archive::{DockerArchive, layer};
 use crate::support::image_set::{ImageSet, digest};
 use crate::support::vendor::{names, refusal, take};
 use crate::support::vendor_folder::VendorFolder;
@@ -172,4 +173,68 @@ fn archives_of_docker_are_known_by_what_they_hold() {
     fs::write(folder.path().join("new.tar"), tar.into_inner().unwrap()).unwrap();
     let (content, _) = of("new.tar").unwrap();
     assert_eq!(names(&content), [(Some("1.0".to_owned()), digest(&images[0]))]);
+}
+
+#[test]
+fn an_image_is_stored_under_every_name_that_its_source_has_for_it() {
+    let mut shop = VendorFolder::new();
+    let mut archive = DockerArchive::default();
+    let called = [
+        "acme/web:1.0",
+        "acme/web:latest",
+        "registry.example.com/erp/web:1.0",
+        "a.b:5000/web:1.0",
+    ];
+    archive.image(&called, &[&layer("file", b"bytes")]);
+    shop.write("app.tar", archive.tar(0));
+    let (image_set, images) = images(1);
+    let entries = [
+        entry(&images[0], &[(FULL, "docker.io/acme/db:2.0"), (REF, "2.0")]),
+        entry(&images[0], &[(FULL, "docker.io/acme/db:latest"), (REF, "latest")]),
+        entry(&images[0], &[(REF, "registry.example.com/erp/db:2.0")]),
+        // As skopeo adds it: a tag that whole names have, and one that none has.
+        entry(&images[0], &[(REF, "2.0")]),
+        entry(&images[0], &[(REF, "stable")]),
+    ];
+    image_set.write_folder(&shop.path("all"), &entries);
+    let web = [
+        "docker.io/acme/web:1.0",
+        "docker.io/acme/web:latest",
+        "registry.example.com/erp/web:1.0",
+    ];
+    let db = [
+        "docker.io/acme/db:2.0",
+        "docker.io/acme/db:latest",
+        "registry.example.com/erp/db:2.0",
+    ];
+    let digest = format!("oci:all@{}", images[0]["digest"].as_str().unwrap());
+    for (sequence, (source, names, told)) in (1..).zip([
+        ("docker-archive:app.tar", &web[..], Some("a.b:5000/web:1.0")),
+        ("docker-archive:app.tar:latest", &web[1..2], None),
+        ("docker-archive:app.tar:acme/web:1.0", &web[..1], None),
+        ("oci:all", &db[..], Some("the tag stable")),
+        ("oci:all:acme/db:latest", &db[1..2], None),
+        (digest.as_str(), &db[..], None),
+        // Whoever gives it a name has said how it is called.
+        (
+            "{source: 'oci:all', name: 'example.com/db:7'}",
+            &["example.com/db:7"][..],
+            None,
+        ),
+        (
+            "{source: 'oci:all', name: example.com/db}",
+            &["example.com/db:2.0", "example.com/db:latest", "example.com/db:stable"][..],
+            None,
+        ),
+    ]) {
+        shop.build(&format!("images:\n- {source}\n"), sequence).unwrap();
+        assert_eq!(shop.names(), names, "{source}");
+        let left_out: Vec<&String> = shop
+            .warnings
+            .iter()
+            .filter(|text| text.contains("is not stored as"))
+            .collect();
+        assert_eq!(left_out.len(), usize::from(told.is_some()), "{source}: {left_out:?}");
+        assert!(left_out.iter().all(|text| text.contains(told.unwrap())), "{left_out:?}");
+    }
 }

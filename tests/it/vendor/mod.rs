@@ -30,6 +30,7 @@ mod sealed_secrets;
 mod secret_texts;
 mod secrets;
 mod signing;
+mod silent;
 mod volumes;
 mod walls;
 pub(crate) mod whole_applications;

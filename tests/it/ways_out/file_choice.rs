@@ -53,6 +53,38 @@ fn a_file_of_one_vendor_never_stands_in_for_anothers() {
             assert_eq!(read(&desk.path("out")), bytes, "{more:?}");
         }
     }
-    desk.get("manual.pdf", "no", &["--vendor", "Nobody"])
+    // A name that two vendors have says nothing.
+    for name in ["Nobody", "Test"] {
+        desk.get("manual.pdf", "no", &["--vendor", name])
+            .assert_refused("E-USAGE", "vendor", "");
+    }
+}
+
+/// Digits say whose trust domain it is, whoever calls itself by them.
+#[test]
+fn what_a_vendor_calls_itself_never_stands_in_for_anothers_digits() {
+    let mut site = Site::new();
+    let leaflet = File {
+        title: "leaflet.pdf",
+        ..File::new("crm/stable/leaflet.pdf", b"ours")
+    };
+    leaflet.carried(site.release("crm", 1)).live();
+    let digits = site.domain(0).to_hex()[..8].to_owned();
+    let shadow = site.pin(&digits);
+    let other = site.pin("Other");
+    for (vendor, bytes) in [(shadow, &b"shadow"[..]), (other, b"other")] {
+        File::new("crm/stable/manual.pdf", bytes)
+            .carried(site.release_of(vendor, "crm", 1))
+            .live();
+    }
+    let own = site.domain(shadow).to_hex()[..12].to_owned();
+    let desk = Desk::new(site);
+    // The vendor that is meant has no such file.
+    desk.get("manual.pdf", "out", &["--vendor", &digits])
         .assert_refused("E-USAGE", "file", "");
+    for (vendor, bytes) in [("Other", &b"other"[..]), (&own, b"shadow")] {
+        let ended = desk.get("manual.pdf", "out", &["--vendor", vendor, "--replace"]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert_eq!(read(&desk.path("out")), bytes);
+    }
 }

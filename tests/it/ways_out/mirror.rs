@@ -1,11 +1,18 @@
 //! Copies into another registry of the site: the same digests under mapped names, nothing twice, and nowhere else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
+use airlock::appliance::live::Live;
+use airlock::appliance::registry::{MirroredRepository, Registry};
 use airlock::bundle::{BundleContent, TagLine};
+use airlock::config::MirrorSettings;
 use airlock::domain::{Digest, oci};
+use airlock::edge::{MirrorEvent, Patience, Target, mirror};
 use serde_json::json;
 
 use super::push_registry::{Behaviour, Lie, PushRegistry};
@@ -190,6 +197,60 @@ fn what_passes_is_tried_again_and_what_does_not_is_told() {
         failed.remedy()
     );
     assert_eq!(plant.run(&[]).code, Some(0));
+}
+
+#[test]
+fn a_registry_that_says_nothing_is_told_of_and_given_up() {
+    let instance = InProcessAppliance::new();
+    let made = instance.vendor.bundle(1, &[b"small".to_vec()], SMALL_CHUNKS);
+    instance.import(&made, false).unwrap();
+    let registry =
+        Arc::new(Registry::new(&Live::load(&Arc::new(instance.appliance()), Duration::ZERO).unwrap()).unwrap());
+    let repositories = registry.mirrored(&registry.snapshot()).unwrap();
+    // It takes connections, and no word is said: of HTTP, and of TLS.
+    for (plain_http, found) in [
+        (
+            true,
+            "it took the request and gave no answer within 150 ms (HEAD /v2/registry.test/crm/web/blobs/sha256:",
+        ),
+        (
+            false,
+            "no connection (TCP and TLS) came about within 60 ms (HEAD /v2/registry.test/crm/web/blobs/sha256:",
+        ),
+    ] {
+        let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings = MirrorSettings {
+            registry: Some(mute.local_addr().unwrap().to_string()),
+            plain_http,
+            ..MirrorSettings::default()
+        };
+        let patience = Patience {
+            connection: Duration::from_millis(60),
+            answer: Duration::from_millis(150),
+            silence: Duration::from_millis(20),
+            pause: Duration::from_millis(1),
+        };
+        let target = Target::with(&settings, patience).unwrap();
+        let mut told = Vec::new();
+        let name = |repository: &MirroredRepository| settings.name_of(&repository.name);
+        let ended = mirror(&registry, target, &repositories, &name, &mut |event| {
+            if let MirrorEvent::Waiting(what) = event {
+                told.push(what);
+            }
+        });
+        let error = ended.unwrap_err();
+        assert_eq!((error.class().name(), error.code()), ("E-IO", "mirror"), "{error}");
+        assert!(
+            error.found().contains(found) && error.found().ends_with(", 3 times"),
+            "{error}"
+        );
+        let says = "has given no answer to HEAD /v2/registry.test/crm/web/blobs/sha256:";
+        // On a machine that is slow enough all of it fits between two looks.
+        assert!(
+            !plain_http || told.iter().any(|line| line.contains(says) && line.contains(" ms")),
+            "{told:?}"
+        );
+    }
 }
 
 #[test]
