@@ -276,7 +276,7 @@ fn time_of(redactor: &Redactor, piece: &str, bytes: usize, times: usize) -> Dura
 /// Time is linear in the text: one that is eight times as long takes about as long as eight of them, and not eight times that. Both are
 /// measured in the same run, one after the other, and last as long: what else the machine does meets both. If not, there is another try.
 fn is_linear(redactor: &Redactor, piece: &str) {
-    const SHORT: usize = 16 << 10;
+    const SHORT: usize = 4 << 10;
     const TIMES: usize = 8;
     const MOST: u32 = 3;
     const TRIES: usize = 5;
