@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use zeroize::Zeroizing;
 
+use super::advice::quoted;
 use super::passphrase::{PASSPHRASE_WORD, ask_twice, read_file, type_in};
 use crate::crypto::PASSPHRASE;
 use crate::domain::{Class, Error, Result, shown};
@@ -50,6 +51,16 @@ impl BackupPassphraseArgs {
             None if io::stdin().is_terminal() => type_in(PASSPHRASE_WORD, &format!("passphrase of {name}: ")),
             None => Err(nobody(&format!("the backup {name} needs its passphrase"))),
         }
+    }
+}
+
+impl BackupPassphraseArgs {
+    /// Returns the option as it was given, for a command that is named; nothing where it was not.
+    pub(super) fn words(&self) -> String {
+        let file = self.passphrase_file.as_ref();
+        file.map_or_else(String::new, |file| {
+            format!(" --passphrase-file {}", quoted(&shown(&file.display().to_string())))
+        })
     }
 }
 

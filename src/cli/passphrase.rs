@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, IsTerminal as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use crate::crypto::{LOST_PASSPHRASE, PASSPHRASE};
+use crate::crypto::{LOST_PASSPHRASE, PASSPHRASE, only_its_owner_reads};
 use crate::domain::{Class, Error, Result, shown};
 use crate::stream::{open_named, read_bounded};
 
@@ -213,16 +214,26 @@ pub(super) fn type_in(what: &str, question: &str) -> Result<Zeroizing<String>> {
 
 /// Reads the first line of a file with a secret; nothing of another form comes out of it. `what` names the file in messages.
 pub(super) fn first_line(path: &Path, what: &str) -> Result<Zeroizing<String>> {
-    let file = open_named(path, &format!("open {what}"))?;
+    line_of(open_named(path, &format!("open {what}"))?, what)
+}
+
+fn line_of(file: File, what: &str) -> Result<Zeroizing<String>> {
     let bytes = Zeroizing::new(read_bounded(file, PASSPHRASE_BYTES, what)?);
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let text = std::str::from_utf8(line).unwrap_or_default().trim_end_matches('\r');
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// Reads the first line of a file with a passphrase.
+/// Reads the first line of a file with a passphrase, which nobody else may read; a pipe is its writer's matter.
 pub(super) fn read_file(path: &Path) -> Result<Zeroizing<String>> {
-    let text = first_line(path, "the passphrase file")?;
+    const WHAT: &str = "the passphrase file";
+    let file = open_named(path, &format!("open {WHAT}"))?;
+    let metadata = file.metadata().map_err(|error| Error::io("look at", path, error))?;
+    if metadata.is_file() {
+        let what = format!("{WHAT} {}", path.display());
+        only_its_owner_reads(&what, path, metadata.mode(), "the passphrase")?;
+    }
+    let text = line_of(file, WHAT)?;
     if text.is_empty() {
         return Err(wrong(format!("the first line of {} is no passphrase", path.display()))
             .expected("UTF-8 text")

@@ -91,9 +91,10 @@ pub(super) fn run(args: &RestoreArgs, ui: &mut Ui) -> Result<()> {
         ui,
         args.yes,
         &format!(
-            "airlock restore {} --state {}{against}",
+            "airlock restore {} --state {}{against}{}",
             words(&args.backup),
-            words(&args.state.state)
+            words(&args.state.state),
+            args.passphrase.words()
         ),
     )?;
     let restored = restore

@@ -15,8 +15,8 @@ use super::package_args::{self, PackageArgs};
 use super::status_preview::range;
 use super::ui::{bytes, escape};
 use super::{Ui, approval_rule};
-use crate::appliance::Appliance;
 use crate::appliance::export::{Delivered, Destination, PackageRow, Wanted};
+use crate::appliance::{Appliance, status};
 use crate::db::site::packages::State;
 use crate::domain::{Class, Clock as _, Error, Result, SystemClock};
 use crate::media;
@@ -76,6 +76,12 @@ pub(super) fn run(args: &ExportArgs, ui: &mut Ui) -> Result<()> {
     }
     let config = args.package.config.read()?;
     let appliance = args.package.state.open_as_to_change(&config, "status export", ui)?;
+    if let Err(error) = status::check(&appliance) {
+        ui.warn(format_args!(
+            "what agents reported cannot be read, and status.db is set aside beside itself: a gap record in the package says what is missing ({})",
+            escape(error.found())
+        ));
+    }
     package_args::settle(&appliance, ui);
     let redactor = package_args::redactor(&appliance, &config)?;
     let asked = approval_rule::asked(&appliance, &config.export, ui)?;

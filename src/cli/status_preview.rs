@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::package_args::{self, PackageArgs};
 use super::ui::{Format, bytes, escape};
 use super::{Ui, approval_rule};
-use crate::appliance::Appliance;
 use crate::appliance::export::{PackageRow, Preview};
+use crate::appliance::{Appliance, status};
 use crate::domain::{Result, counted, shown_lines};
 use crate::package::{Line, Switch, Withheld};
 
@@ -38,6 +38,8 @@ pub(super) struct PreviewArgs {
 pub(super) fn run(args: &PreviewArgs, ui: &mut Ui) -> Result<()> {
     let config = args.package.config.read()?;
     let appliance = args.package.state.open_as_to_change(&config, "status preview", ui)?;
+    // Whoever makes a package sets a damaged one aside; a preview is no time for that.
+    status::check(&appliance)?;
     package_args::settle(&appliance, ui);
     let redactor = package_args::redactor(&appliance, &config)?;
     let asked = approval_rule::asked(&appliance, &config.export, ui)?;

@@ -1,6 +1,5 @@
 //! `airlock vendor`: a vendor's workspace, the sites it knows, its trust.
 
-use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -125,6 +124,9 @@ pub(super) struct EnrollArgs {
     /// The status key as the site told it, with or without spaces: another one is refused, and nobody is asked
     #[arg(long, value_name = "HEX")]
     fingerprint: Option<String>,
+    /// Do not ask: the status key was compared. Where nobody is there to be asked, this or --fingerprint says so
+    #[arg(long)]
+    yes: bool,
     /// Show whose file it is and its status key, and record nothing
     #[arg(long)]
     dry_run: bool,
@@ -282,13 +284,19 @@ fn check_key(args: &EnrollArgs, workspace: &Workspace, enrolment: &Enrolment, ui
         Some(site) => site.status_key_id()? != key,
         None => true,
     };
-    if is_new && io::stdin().is_terminal() {
-        ui.say(format_args!("site         {}", enrolment.site));
-        ui.say(format_args!("status key   {}", key.spoken()));
-        ui.say("does the site read out this very key (`airlock trust show` there)?");
-        confirm(ui, false, "airlock vendor enroll")?;
+    if !is_new {
+        return Ok(());
     }
-    Ok(())
+    ui.say(format_args!("site         {}", enrolment.site));
+    ui.say(format_args!("status key   {}", key.spoken()));
+    ui.say("does the site read out this very key (`airlock trust show` there)?");
+    let file = quoted(&escape(&args.enrolment.display().to_string()));
+    let of_site = match (&args.name, &args.replace) {
+        (Some(name), _) => format!(" --name {}", quoted(&escape(name))),
+        (None, Some(site)) => format!(" --replace {}", quoted(&escape(site))),
+        (None, None) => String::new(),
+    };
+    confirm(ui, args.yes, &format!("airlock vendor enroll {file}{of_site}"))
 }
 
 fn replace_keys(replaced: &Replaced, ui: &mut Ui) -> Result<()> {

@@ -79,9 +79,10 @@ pub(super) fn restore(args: &VendorRestoreArgs, ui: &mut Ui) -> Result<()> {
         ui,
         args.yes,
         &format!(
-            "airlock vendor restore {} {}{against}",
+            "airlock vendor restore {} {}{against}{}",
             words(&args.backup),
-            words(&args.folder)
+            words(&args.folder),
+            args.passphrase.words()
         ),
     )?;
     let workspace = restore.put_back(&args.folder, SystemClock.now(), &mut |done, total| {

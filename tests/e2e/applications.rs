@@ -282,7 +282,7 @@ pub(crate) fn five_applications_run_with_their_secrets(world: &World) -> Outcome
     let vendor = Vendor::new(&dir)?;
     let site = Site::new(&dir, &vendor.root())?;
     airlock()
-        .args(["vendor", "enroll", "--name", "plant", "--workspace"])
+        .args(["vendor", "enroll", "--yes", "--name", "plant", "--workspace"])
         .arg(&vendor.workspace)
         .arg(&site.enrolment)
         .ok()?;

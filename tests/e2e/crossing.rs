@@ -165,7 +165,7 @@ pub(crate) fn bundle_for_one_enrolled_site(world: &World) -> Outcome {
     let dir = world.folder("addressed")?;
     let site = Site::new(&dir, &vendor.root())?;
     airlock()
-        .args(["vendor", "enroll"])
+        .args(["vendor", "enroll", "--yes"])
         .arg(&site.enrolment)
         .arg("--workspace")
         .arg(&vendor.workspace)

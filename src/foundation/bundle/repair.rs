@@ -15,7 +15,7 @@ use crate::container::{
     Chunk, ChunkRanges, END_BYTES, Input, Source, approvals_bytes, bytes_before_payload, compare_stored, copy_chosen,
     entry_bytes, read_back, read_fill, read_pages, repair_lines, signatures_bytes,
 };
-use crate::domain::{Class, Digest, Error, Hash, Result, Step};
+use crate::domain::{Class, Digest, Error, Hash, Result, Step, counted};
 
 /// A repair file that can be written.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl OpenedBundle {
     ///
     /// # Errors
     ///
-    /// Those of every step from X5 to X9a; `E-LIMIT reserve`.
+    /// Those of every step from X5 to X9a; `E-LIMIT reserve`; `E-USAGE pieces` where a blob has no such piece as is said to be lost of it.
     pub fn into_repair(self, lost: &BTreeMap<Digest, Lost>) -> Result<(Repair, Mends)> {
         let (head, head_digest) = self.unverified_head()?;
         let (signatures, approvals) = (self.signatures()?, self.approvals()?);
@@ -79,6 +79,7 @@ impl OpenedBundle {
             Ok(index)
         };
         let index = read().map_err(|error| error.at(Step::X9a))?;
+        check_pieces(&index, lost)?;
         let mends = Mends::of(&head, &index, lost);
         let chunks = chunks_of(&head, &index, lost);
         let format = repair_lines(&BUNDLE, &chunks);
@@ -100,6 +101,31 @@ impl OpenedBundle {
         };
         Ok((repair, mends))
     }
+}
+
+/// Checks that every piece that is said to be lost is one of its blob: what asks for others was written by no site that holds it.
+fn check_pieces(index: &Index, lost: &BTreeMap<Digest, Lost>) -> Result<()> {
+    for blob in index.blobs() {
+        let Some(Lost::Pieces(bytes, numbers)) = lost.get(&blob.digest) else {
+            continue;
+        };
+        let count = blob.size.div_ceil((*bytes).max(1));
+        if *bytes > 0 && numbers.count() > 0 && numbers.last() <= count {
+            continue;
+        }
+        return Err(Error::new(
+            Class::Usage,
+            "pieces",
+            format!(
+                "the report names the pieces {numbers} of {bytes} bytes of {}, which has {}",
+                blob.digest,
+                counted(count, "such piece")
+            ),
+        )
+        .expected("pieces of the content that is lost, counted from 1")
+        .remedy("have the site write the report anew: `airlock scrub --report FILE`"));
+    }
+    Ok(())
 }
 
 /// Returns the chunks that hold bytes that are lost. What is left of an encoded blob tells nothing of its travel form.

@@ -146,7 +146,17 @@ pub(super) fn check(folder: &Path) -> Result<PathBuf> {
         look_to_write(&folder.join(name))?;
     }
     if look(&folder.join(DATABASE), Expected::File)?.is_none() {
-        let remedy = if names(&folder)?.is_empty() {
+        let held = names(&folder)?;
+        if held.iter().any(|name| name == RESTORING) {
+            return Err(Error::new(
+                Class::State,
+                DATABASE_MISSING,
+                format!("a backup is being put back into {}, or that was stopped before its end", folder.display()),
+            )
+            .expected("an appliance's state folder")
+            .remedy("wait for it; where nothing is at work there, give the same `airlock restore BACKUP --state DIR` again: it takes away what it left"));
+        }
+        let remedy = if held.is_empty() {
             "make an appliance with `airlock init --trust ROOT.JSON --site NAME`, or point --state at the right folder"
         } else {
             "end airlock serve, then put a whole copy of this folder in its place, point --state at the right folder, or make a new appliance in another one with `airlock init --trust ROOT.JSON --site NAME --state NEW`"
@@ -249,6 +259,13 @@ fn resolve(folder: &Path) -> Result<Option<PathBuf>> {
     // Without a slash or dot at its end, which would follow a link.
     let given: PathBuf = folder.components().collect();
     let whose = look_at_own(&given, Expected::Folder).map_err(|error| {
+        let error = if is_denied(&error) {
+            let (place, user) = (given.display(), rustix::process::geteuid());
+            let found = format!("{place} stands where the user {user}, who this is, may not even look");
+            Error::new(Class::State, OTHER_USER, found).with_source(error)
+        } else {
+            error
+        };
         if error.is(OTHER_USER) {
             error
                 .expected("the user that the state folder belongs to: no other may write in it")
@@ -263,6 +280,12 @@ fn resolve(folder: &Path) -> Result<Option<PathBuf>> {
     let resolved = given.canonicalize().map_err(|e| Error::io("look at", &given, e))?;
     check_above(resolved.parent().unwrap_or(Path::new("/")))?;
     look_at_own(&resolved, Expected::Folder).map(|found| found.map(|_| resolved))
+}
+
+/// Whether the system did not let this user look.
+fn is_denied(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// Root works in no folder that somebody else could exchange for another one.

@@ -14,11 +14,12 @@ use super::folder::{
     DATABASE, IDENTITY, NEW_DATABASE, OUTBOX, RECEIPTS, RECIPIENT_KEY, ROOTS, SECRETS, STATUS_DATABASE, STATUS_KEY,
     take_empty,
 };
-use super::keys::create as create_token_key;
+use super::keys::{Keys, create as create_token_key};
 use super::{authority, instance, instance_file, marks, present, reserve, secret};
 use crate::crypto::{Chain, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
 use crate::db::site::audit;
 use crate::db::site::instances::{self, Reason};
+use crate::db::site::own_keys::{self, OwnKey};
 use crate::db::site::stream_log::Told;
 use crate::db::{self, Db, Schema};
 use crate::domain::{Class, Error, Hash, InstanceId, Result, SiteId, Timestamp};
@@ -135,6 +136,10 @@ fn make(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     write_secret_file(&folder.join(RECIPIENT_KEY), &secret)?;
     create_token_key(folder)?;
     secret::create_revision_key(folder)?;
+    let proofs = [
+        (OwnKey::Token, Keys::open(folder)?.proof()),
+        (OwnKey::Revision, secret::RevisionKey::open(folder)?.proof()),
+    ];
     sync_folder(&folder.join(IDENTITY))?;
     let site = new_site_id()?;
     let instance = instance::new()?;
@@ -158,6 +163,9 @@ fn make(folder: &Path, new: &NewAppliance<'_>) -> Result<Initialised> {
     };
     db.write(|transaction| {
         db::site::appliance::insert(transaction, &row)?;
+        for (key, proof) in proofs {
+            own_keys::put(transaction, key, proof)?;
+        }
         instances::begin(transaction, &instance, Reason::Init, new.now)?;
         for chain in new.pins {
             present::keep_links(transaction, chain, 1, new.now)?;

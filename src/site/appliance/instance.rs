@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::instance_file::{self, DIFFERS};
 use crate::crypto::random;
-use crate::db::site::audit;
 use crate::db::site::instances::{self, Reason};
 use crate::db::site::stream_log::{self, Told};
-use crate::db::{Db, Reads, Transaction};
+use crate::db::site::{audit, log_witness};
+use crate::db::{Connection, Db, Reads, Transaction};
 use crate::domain::{Class, Error, InstanceId, Result, Timestamp};
 
 /// The present life of a state folder.
@@ -29,11 +29,16 @@ pub(super) struct Life {
 ///
 /// # Errors
 ///
-/// `E-STATE instance` when database and file do not belong together; `E-IO` and `E-SPACE`.
+/// `E-STATE instance` when database and file do not belong together; `E-STATE audit-broken` where another life would begin in a log that
+/// does not hold; `E-IO` and `E-SPACE`.
 pub(super) fn settle(state: &Path, db: &Db, now: Timestamp) -> Result<Life> {
     let (instance, is_copy) = match compare(state, db)? {
         Compared::Present(instance) => (instance, false),
-        Compared::Copied => (begin(state, db, Reason::Copied, now)?, true),
+        Compared::Copied => {
+            // Nothing is added to a log that does not hold, and a copy may be all that is left of the evidence.
+            db.read(check_log)?;
+            (begin(state, db, Reason::Copied, now)?, true)
+        }
         Compared::Begun(instance) => {
             instance_file::write(state, &instance)?;
             (instance, false)
@@ -82,6 +87,15 @@ fn compare(state: &Path, db: &impl Reads) -> Result<Compared> {
 /// As [`settle`].
 pub(super) fn check(state: &Path, db: &impl Reads) -> Result<()> {
     compare(state, db).map(|_| ())
+}
+
+/// Walks the logs that the row of an instance would be added to.
+fn check_log(connection: &Connection) -> Result<()> {
+    audit::verify(connection)?;
+    for domain in stream_log::domains(connection)? {
+        stream_log::verify(connection, domain)?;
+    }
+    log_witness::check(connection)
 }
 
 /// Begins an instance, whatever was before.

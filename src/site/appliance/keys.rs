@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 use super::folder::{IDENTITY, TOKEN_KEY};
 use super::own_key;
 use crate::crypto::{KeyFile, random, write_secret_file};
+use crate::db::Reads;
+use crate::db::site::own_keys::OwnKey;
 use crate::domain::{Error, Hash, Result, Uuid};
 use crate::stream::{Expected, look, sync_folder};
 
@@ -56,6 +58,23 @@ impl Keys {
             access: Zeroizing::new(mac(&key, &[b"airlock-access-secret-v1"])),
             attempts,
         })
+    }
+
+    /// As [`Keys::open`], and only those of this appliance: with another's every agent would be refused, and none of them knew why.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keys::open`]; `E-STATE token-key` too when it is another appliance's. Those of the database.
+    pub(super) fn open_own(state: &Path, db: &impl Reads) -> Result<Self> {
+        let keys = Self::open(state)?;
+        let path = state.join(TOKEN_KEY);
+        own_key::check_is_own(db, (OwnKey::Token, keys.proof()), &path, "token-key", TOKEN_KEY_LOST)?;
+        Ok(keys)
+    }
+
+    /// Returns what the key proves itself with.
+    pub(super) fn proof(&self) -> Hash {
+        Hash(mac(&self.tokens, &[b"airlock-key-proof-v1"]))
     }
 
     /// Whether these are made of the same key.

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::crypto::{KeyFile, NAME_KEY};
-use crate::domain::{Class, Error, Result};
+use crate::db::Reads;
+use crate::db::site::own_keys::{self, OwnKey};
+use crate::domain::{Class, Error, Hash, Result};
 use crate::stream::{Expected, look};
 
 /// What to do where the status key or the recipient key is not the key any more: both are replaced together.
@@ -30,6 +32,30 @@ pub(super) fn read<T>(
             error.remedy(lost)
         }
     })
+}
+
+/// Checks that a key is the one that this appliance has, where that is known.
+///
+/// # Errors
+///
+/// `E-STATE` with the code, when it is another one; `lost` is what to do then. Those of the database.
+pub(super) fn check_is_own(
+    db: &impl Reads,
+    (key, proof): (OwnKey, Hash),
+    path: &Path,
+    code: &'static str,
+    lost: &str,
+) -> Result<()> {
+    match db.read(|connection| own_keys::get(connection, key))? {
+        Some(known) if known != proof => Err(Error::new(
+            Class::State,
+            code,
+            format!("{} is not the key of this appliance, but another one", path.display()),
+        )
+        .expected("the key that was made here")
+        .remedy(lost)),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the first free name beside a key that cannot be read: `KIND-damaged-1.key`.

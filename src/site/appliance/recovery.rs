@@ -13,6 +13,7 @@ use super::{enrolment, instance, status_key};
 use crate::db::site::audit;
 use crate::db::site::instances::Reason;
 use crate::db::site::kept_secrets::KeptSecret;
+use crate::db::site::own_keys::{self, OwnKey};
 use crate::domain::{Class, Error, Hash, InstanceId, Result, Timestamp};
 
 /// Why somebody says that the state is not what it was.
@@ -67,7 +68,7 @@ impl Appliance {
         let _lock = self.lock()?;
         self.db.quick_check()?;
         let _held = hold(self.folder())?;
-        if Keys::open(self.folder()).is_ok() {
+        if Keys::open_own(self.folder(), &*self.db).is_ok() {
             return Err(Error::new(
                 Class::Policy,
                 "token-key-good",
@@ -78,7 +79,10 @@ impl Appliance {
         // The row first: a key that was made in vain is replaced by the next try, and a key without its row would not be known.
         self.db
             .write(|transaction| audit::append(transaction, now, "token-key", &json!({}), &[]).map(|_| ()))?;
-        keys::replace_lost(self.folder())
+        keys::replace_lost(self.folder())?;
+        let proof = Keys::open(self.folder())?.proof();
+        self.db
+            .write(|transaction| own_keys::put(transaction, OwnKey::Token, proof))
     }
 
     /// Makes another status key and another recipient key; vendors take them only from the new enrolment files.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::StatVfsMountFlags;
 
@@ -19,7 +19,7 @@ use crate::crypto::{Chain, SigningKey};
 use crate::db::site::appliance::ApplianceRow;
 use crate::db::site::receipts::Signer;
 use crate::db::site::{name_claims, release, trust};
-use crate::db::{self, Connection, Db, Schema};
+use crate::db::{self, Connection, Db, Reader, Schema};
 use crate::domain::{Class, Clock, Error, Hash, InstanceId, Result, SiteId, Step, Timestamp};
 use crate::store::Store;
 use crate::stream::{LockFile, lock_holder, open_or_create};
@@ -144,6 +144,21 @@ impl Appliance {
     pub(super) fn database_bytes(&self) -> u64 {
         let found = std::fs::symlink_metadata(self.folder.join(DATABASE));
         found.map_or(0, |found| found.len())
+    }
+
+    /// Checks the structure of the database as it stands on the disk: through a connection that has nothing of it in memory.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE database-damaged`; `E-IO`.
+    pub(super) fn check_database_file(&self) -> Result<()> {
+        Reader::open(&self.folder.join(DATABASE), &Schema::SITE)?.quick_check()
+    }
+
+    /// Returns when the file of the database was written last, by whomever; nothing where it cannot be looked at.
+    pub(super) fn database_written_at(&self) -> Option<SystemTime> {
+        let found = std::fs::symlink_metadata(self.folder.join(DATABASE));
+        found.ok()?.modified().ok()
     }
 
     /// Returns where the status database stands.
@@ -316,7 +331,7 @@ impl Appliance {
         if let Some(keys) = &*keys {
             return Ok(keys.clone());
         }
-        let read = Arc::new(Keys::open(&self.folder)?);
+        let read = Arc::new(Keys::open_own(&self.folder, &*self.db)?);
         *keys = Some(read.clone());
         Ok(read)
     }
@@ -327,7 +342,7 @@ impl Appliance {
     ///
     /// As [`Appliance::keys`].
     pub(super) fn check_token_key(&self) -> Result<()> {
-        let there = Keys::open(&self.folder)?;
+        let there = Keys::open_own(&self.folder, &*self.db)?;
         let held = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         match &*held {
             Some(held) if !held.are(&there) => Err(Error::new(

@@ -21,11 +21,12 @@ use super::folder::{IDENTITY, NEXT_RECIPIENT_KEY, NEXT_STATUS_KEY, RECIPIENT_KEY
 use super::instance::{self, in_every_stream};
 use super::instance_file;
 use super::own_key::{self, LOST};
-use super::secret;
+use super::secret::{self, RevisionKey};
 use crate::crypto::{KeyFile, RecipientKey, SigningKey, random, write_secret_file, write_signing_key};
 use crate::db::site::appliance::ApplianceRow;
 use crate::db::site::instances::Reason;
 use crate::db::site::kept_secrets::KeptSecret;
+use crate::db::site::own_keys::{self, OwnKey};
 use crate::db::site::{audit, enrolments, stream_log};
 use crate::db::{Db, Reads};
 use crate::domain::{Class, Error, Hash, InstanceId, Result, Timestamp};
@@ -87,7 +88,11 @@ pub(super) struct Replaced {
 ///
 /// `E-STATE`, `E-IO` and `E-SPACE`; nothing has changed then.
 pub(super) fn replace(state: &Path, db: &Db, site: &ApplianceRow, now: Timestamp) -> Result<Replaced> {
-    secret::create_revision_key(state)?;
+    // One that is lost is made anew as well: that is what whoever reads of it is sent here for.
+    if RevisionKey::open_own(state, db).is_err() {
+        secret::replace_lost_revision_key(state)?;
+    }
+    let proof = RevisionKey::open(state)?.proof();
     let status = SigningKey::generate()?;
     let mut secret = Zeroizing::new([0; 32]);
     random(secret.as_mut())?;
@@ -110,6 +115,7 @@ pub(super) fn replace(state: &Path, db: &Db, site: &ApplianceRow, now: Timestamp
         let told = in_every_stream(transaction, &json!({"keyid": keyid}))?;
         let detail = json!({"keyid": keyid, "public": Hash::from(status.public())});
         audit::append(transaction, now, "status-key", &detail, &told)?;
+        own_keys::put(transaction, OwnKey::Revision, proof)?;
         resealed.record(transaction)?;
         instance::record(transaction, &instance, Reason::StatusKey, now)
     });

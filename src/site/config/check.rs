@@ -4,12 +4,20 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use zeroize::Zeroizing;
+
 use super::places::Places;
 use super::{Config, place, text};
 use crate::appliance::export::Redactor;
 use crate::appliance::fleet::SiteView;
 use crate::domain::{Clock as _, Result, SystemClock};
 use crate::http::{Settings, TlsSettings, check_certificate};
+use crate::stream::{open_named, read_bounded};
+
+/// Bytes of a file that `[mirror]` names.
+const MIRROR_FILE_BYTES: u64 = 1 << 20;
 
 impl Config {
     /// Checks beside what [`Config::read`] does what the server and other commands check later.
@@ -20,6 +28,7 @@ impl Config {
     pub fn check(&self, path: Option<&Path>) -> Result<()> {
         let places = Places::read(&text(path)?.unwrap_or_default(), place(path));
         self.check_addresses(&places)?;
+        self.check_mirror(&places)?;
         let server = &self.server;
         let agents = Settings {
             agents: server.agents.clone(),
@@ -84,6 +93,67 @@ impl Config {
                     }
                 };
                 one.check().map_err(|error| places.tell(error, key, number))?;
+            }
+        }
+        if let Some(metrics) = server.metrics.filter(|metrics| metrics.port() != 0) {
+            let is_taken = |taken: &SocketAddr| {
+                let everywhere = taken.ip().is_unspecified() || metrics.ip().is_unspecified();
+                taken.port() == metrics.port() && (taken.ip() == metrics.ip() || everywhere)
+            };
+            if let Some(taken) = taken.iter().find(|taken| is_taken(taken)) {
+                return Err(places
+                    .wrong_element(
+                        "metrics.listen",
+                        0,
+                        &format!("listens on {metrics}, and {taken} is taken already"),
+                    )
+                    .expected("an address or a port of its own for metrics"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Files that are not there yet are told beside; those that are there must be what they are named for.
+    fn check_mirror(&self, places: &Places) -> Result<()> {
+        let read = |path: &Path, what: &str| -> Result<Option<Zeroizing<Vec<u8>>>> {
+            if !path.is_file() {
+                return Ok(None);
+            }
+            let file = open_named(path, &format!("open {what}"))?;
+            Ok(Some(Zeroizing::new(read_bounded(file, MIRROR_FILE_BYTES, what)?)))
+        };
+        if let Some(path) = &self.mirror.authority {
+            let pem = read(path, "the authority").map_err(|error| places.tell(error, "mirror.authority", 0))?;
+            let is_one = |pem: &Zeroizing<Vec<u8>>| {
+                let read: Vec<_> = CertificateDer::pem_slice_iter(pem).collect();
+                !read.is_empty() && read.iter().all(Result::is_ok)
+            };
+            if pem.is_some_and(|pem| !is_one(&pem)) {
+                let found = format!(
+                    "names {} as mirror.authority, which holds no certificate",
+                    path.display()
+                );
+                return Err(places
+                    .wrong_element("mirror.authority", 0, &found)
+                    .expected("a PEM file with the certificates of authorities"));
+            }
+        }
+        if let Some(path) = &self.mirror.credentials {
+            let text =
+                read(path, "the file of credentials").map_err(|error| places.tell(error, "mirror.credentials", 0))?;
+            let is_login = |text: &Zeroizing<Vec<u8>>| {
+                let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+                let user = line.iter().position(|byte| *byte == b':');
+                std::str::from_utf8(line).is_ok() && user.is_some_and(|user| user > 0 && user + 1 < line.len())
+            };
+            if text.is_some_and(|text| !is_login(&text)) {
+                let found = format!(
+                    "names {} as mirror.credentials, whose first line is no login",
+                    path.display()
+                );
+                return Err(places
+                    .wrong_element("mirror.credentials", 0, &found)
+                    .expected("one line USER:PASSWORD"));
             }
         }
         Ok(())

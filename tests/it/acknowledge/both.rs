@@ -57,7 +57,7 @@ pub(super) struct Reach {
 impl Both {
     pub(super) fn new() -> Self {
         let bench = Bench::new();
-        let made = bench.good("vendor enroll plant.json --name plant");
+        let made = bench.good("vendor enroll --yes plant.json --name plant");
         let domain = bench.chain("acme").domain();
         Self {
             site: made["site"].as_str().unwrap().parse().unwrap(),

@@ -81,7 +81,7 @@ fn a_bundle_for_one_site_brings_the_newest_one_and_the_import_applies_it() {
     // For any and for two sites there is none.
     both.bench
         .good("init --trust acme/root.json --site mill --state mill --enrolment mill.json");
-    both.bench.good("vendor enroll mill.json --name mill");
+    both.bench.good("vendor enroll --yes mill.json --name mill");
     for (sequence, words) in [(3, "--site any"), (4, "--site plant --site mill"), (5, "--site mill")] {
         if sequence == 3 {
             let text = String::from_utf8(read(&both.bench.path("release.yaml"))).unwrap();

@@ -184,7 +184,7 @@ fn another_life_and_another_key_are_acknowledged_from_where_they_begin() {
         both.bench.good(act);
         if act.starts_with("status") {
             let file = format!("state/outbox/enrolment-{}.json", &both.domain.to_hex()[..8]);
-            both.bench.good(&format!("vendor enroll {file} --replace plant"));
+            both.bench.good(&format!("vendor enroll --yes {file} --replace plant"));
         }
         // What was issued for the life before says nothing to this one.
         both.bench

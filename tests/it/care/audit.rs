@@ -120,8 +120,11 @@ fn a_broken_log_stops_what_changes_and_nothing_else() {
     ] {
         world.run(words).assert_refused("E-STATE", "audit-broken", "");
     }
-    // Nothing is added to it, and nothing left.
+    // Nothing is added to it, also where the folder was copied and would begin another life; and nothing left.
     assert_eq!(world.good(&["audit", "show"])["all"], rows);
+    let copy_of_it = world.copy_unopened();
+    assert_eq!(copy_of_it.good(&["audit", "show"])["all"], rows);
+    assert_eq!(copy_of_it.here(), [1]);
     assert!(std::fs::read_dir(stick).unwrap().next().is_none() && !std::path::Path::new(copy).is_file());
     assert!(
         world
@@ -216,6 +219,14 @@ fn a_log_that_was_cut_does_not_hold() {
              DELETE FROM stream_audit WHERE row > 1; DELETE FROM audit WHERE number > 1"
                 .to_owned(),
             "package 1 was signed with it",
+        ),
+        (
+            "DELETE FROM receipt WHERE number = 1".to_owned(),
+            "names receipt 1, which is not here",
+        ),
+        (
+            "DELETE FROM receipt WHERE number = (SELECT max(number) FROM receipt)".to_owned(),
+            ", which is not here",
         ),
         (
             "INSERT INTO acknowledgement (domain, number, envelope, records, receipts, audit, at)

@@ -9,7 +9,7 @@ use rustix::fs::FlockOperation;
 use serde_json::Value;
 
 use super::world::{World, stored};
-use crate::support::appliance::{AIRLOCK, Ended, Serving, audit_actions, import_command, read, write};
+use crate::support::appliance::{AIRLOCK, Ended, Serving, audit_actions, import_command, read, write, write_private};
 use crate::support::bundles::Made;
 
 /// A passphrase, and files beside the appliance.
@@ -22,8 +22,8 @@ impl Safe {
         let safe = Self {
             folder: crate::support::appliance::scratch(),
         };
-        write(&safe.path("passphrase"), b"correct horse battery staple\n");
-        write(&safe.path("other"), b"tr0ub4dor&3\n");
+        write_private(&safe.path("passphrase"), b"correct horse battery staple\n");
+        write_private(&safe.path("other"), b"tr0ub4dor&3\n");
         safe
     }
 
@@ -52,10 +52,15 @@ impl Safe {
     }
 
     /// Without a passphrase.
+    pub(super) fn unlocked(&self, words: &[&str]) -> Ended {
+        let mut command = Command::new(AIRLOCK);
+        Ended::of(&command.args(self.words(words)).stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// As [`Self::unlocked`], where that ends well.
     #[track_caller]
     pub(super) fn plain(&self, words: &[&str]) -> Value {
-        let mut command = Command::new(AIRLOCK);
-        let ended = Ended::of(&command.args(self.words(words)).stdin(Stdio::null()).output().unwrap());
+        let ended = self.unlocked(words);
         assert_eq!(ended.code, Some(0), "{words:?}: {}", ended.stderr);
         ended.result
     }
@@ -272,6 +277,7 @@ fn what_is_not_this_backup_whole_is_refused_and_nothing_is_written() {
     Ended::of(&nobody).assert_refused("E-TRUST", "passphrase", "");
     let unasked = safe.run(&["restore", "@backup", "--state", "@state"]);
     unasked.assert_refused("E-USAGE", "confirm", "");
+    assert!(unasked.remedy().contains(" --passphrase-file "), "{}", unasked.remedy());
     assert!(!safe.path("state").is_dir());
     let state = safe.restore("backup", "state", &[]);
 

@@ -81,6 +81,21 @@ fn a_restore_that_is_killed_anywhere_makes_a_whole_appliance_or_none() {
         if path.join("airlock.db").is_file() {
             whole += 1;
         } else {
+            if path.join("restoring").is_file() {
+                // Whoever works there meanwhile is told what this is.
+                let told = safe.unlocked(&["release", "list", "--state", &place]);
+                told.assert_refused("E-STATE", "database-missing", "");
+                assert!(
+                    told.stderr.contains("a backup is being put back into"),
+                    "{}",
+                    told.stderr
+                );
+                assert!(
+                    told.remedy().contains("airlock restore BACKUP --state"),
+                    "{}",
+                    told.remedy()
+                );
+            }
             safe.good(&restore(&place));
         }
         assert_eq!(audit_actions(&path), expected, "call {number}");

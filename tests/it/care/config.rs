@@ -139,6 +139,21 @@ fn what_is_wrong_is_said_with_line_and_column() {
             "line 3, column 29: listens on 127.0.0.1:5000 twice",
         ),
         (
+            "listen = [\"127.0.0.1:5000\"]\n[metrics]\nlisten = \"127.0.0.1:5000\"\n",
+            "config",
+            "line 3, column 10: listens on 127.0.0.1:5000, and 127.0.0.1:5000 is taken already",
+        ),
+        (
+            "[mirror]\nauthority = \"/etc/hostname\"\n",
+            "config",
+            "line 2, column 13: names /etc/hostname as mirror.authority",
+        ),
+        (
+            "[mirror]\ncredentials = \"/etc/hostname\"\n",
+            "config",
+            "line 2, column 15: names /etc/hostname as mirror.credentials",
+        ),
+        (
             "[tls]\ncertificate = \"/etc/hostname\"\nkey = \"/etc/hostname\"\n",
             "tls-certificate",
             "line 2, column 15",

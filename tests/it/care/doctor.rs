@@ -121,6 +121,7 @@ fn an_appliance_that_is_well_is_said_to_be_well_in_every_part() {
         "disk",
         "databases",
         "keys",
+        "secrets",
         "audit",
         "trust",
         "store",
@@ -173,18 +174,71 @@ fn what_is_damaged_is_told_part_by_part_and_nothing_is_touched() {
     assert!(named("broken", "E-STATE audit-broken")(&found), "{found:?}");
     // Marks, keys, a pin.
     let copy = world.copy();
-    for (name, part, error) in [
-        ("marks", "keys", "E-STATE marks-file"),
-        ("identity/token.key", "keys", "E-STATE token-key"),
+    // What is gone, and what is another appliance's.
+    let other = World::new(0);
+    for (name, error) in [
+        ("marks", "E-STATE marks-file"),
+        ("identity/token.key", "E-STATE token-key"),
+        ("identity/revision.key", "E-STATE revision-key"),
     ] {
         let path = copy.state().join(name);
         let kept = read(&path);
         fs::remove_file(&path).unwrap();
-        let found = bad(&doctor(&copy), part);
+        let found = bad(&doctor(&copy), "keys");
         assert!(named("broken", error)(&found), "{found:?}");
+        if name != "marks" {
+            write(&path, &read(&other.state().join(name)));
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            let found = bad(&doctor(&copy), "keys");
+            assert!(named("broken", error)(&found), "{found:?}");
+        }
         write(&path, &kept);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
+    assert_all_good(&doctor(&copy), &["server"]);
+    // A key of revisions that is another's is made anew, as it says, and set aside; so is one of tokens.
+    for (name, error, words) in [
+        (
+            "revision",
+            "E-STATE revision-key",
+            &["status", "rotate-key", "--yes"][..],
+        ),
+        (
+            "token",
+            "E-STATE token-key",
+            &["recover", "--yes", "--as", "token-key-lost"],
+        ),
+    ] {
+        let path = copy.state().join(format!("identity/{name}.key"));
+        write(&path, &read(&other.state().join(format!("identity/{name}.key"))));
+        let found = bad(&doctor(&copy), "keys");
+        assert!(named("broken", error)(&found), "{found:?}");
+        assert!(found.2.contains(&format!("airlock {}", words[0])), "{found:?}");
+        copy.good(words);
+        assert_all_good(&doctor(&copy), &["server"]);
+        assert!(copy.state().join(format!("identity/{name}-damaged-1.key")).is_file());
+    }
+    // The root of a vendor whose releases are here, and pinned again as it says.
+    let pin = fs::read_dir(copy.state().join("roots"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let fingerprint = copy.good(&["trust", "show"])["roots"][0]["fingerprint"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let root = copy.path("root.json");
+    write(&root, &read(&pin));
+    fs::remove_file(&pin).unwrap();
+    let found = bad(&doctor(&copy), "trust");
+    assert!(named("broken", "E-STATE pin-missing")(&found), "{found:?}");
+    assert!(
+        found.2.contains("airlock trust add ROOT --fingerprint HEX"),
+        "{found:?}"
+    );
+    copy.good(&["trust", "add", root.to_str().unwrap(), "--fingerprint", &fingerprint]);
     assert_all_good(&doctor(&copy), &["server"]);
 }
 
@@ -227,6 +281,23 @@ fn modes_are_put_right_as_the_findings_say() {
     let mode = |path: &Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     mode(&login, 0o600);
     assert_eq!(words.len(), 5);
+    assert_all_good(&doctor(&world), &["server"]);
+    // Files that others may read, and nothing says so but their modes.
+    let earlier = world.state().join("identity/recipient-damaged-1.key");
+    write(&earlier, b"one that was set aside");
+    let open = [world.state().join("airlock.db"), earlier];
+    for path in &open {
+        mode(path, 0o640);
+    }
+    let ended = doctor(&world);
+    let found = bad(&ended, "permissions");
+    assert!(
+        ended.code == Some(0) && named("look", "E-STATE readable")(&found),
+        "{found:?}"
+    );
+    let command = &found.2[found.2.find("chmod").unwrap()..];
+    let done = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
+    assert!(done.success() && open.iter().all(|path| path.metadata().unwrap().mode() & 0o777 == 0o600));
     assert_all_good(&doctor(&world), &["server"]);
     for (path, wrong, right, part, error) in [
         (&key, 0o644, 0o600, "keys", "E-STATE status-key"),

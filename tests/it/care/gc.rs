@@ -10,7 +10,7 @@ use airlock::domain::Clock as _;
 
 use super::backup::Safe;
 use super::world::World;
-use crate::support::appliance::{Serving, scratch, write};
+use crate::support::appliance::{Serving, scratch, wait_for, write};
 use crate::support::bundles::REPOSITORY;
 use crate::support::client::get;
 use crate::support::site::{Site, digest};
@@ -149,7 +149,7 @@ fn a_pull_that_runs_is_not_cut_off() {
     let body = whole.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
     assert_eq!(digest(&whole[body..]), layer);
     // It is nobody's any more, and nothing is missing.
-    assert_eq!(get(serving.address, &path).status, 404);
+    wait_for("the release after it", || get(serving.address, &path).status == 404);
     assert!(
         world.good(&["release", "list"])["damage"]
             .as_array()

@@ -51,6 +51,16 @@ impl World {
         }
     }
 
+    /// As [`World::copy`], and nobody has opened it yet.
+    pub(super) fn copy_unopened(&self) -> Self {
+        Self {
+            vendor: self.vendor.clone(),
+            appliance: self.appliance.copy_unopened(),
+            releases: self.releases.clone(),
+            folder: scratch(),
+        }
+    }
+
     pub(super) fn state(&self) -> PathBuf {
         self.appliance.path()
     }

@@ -105,7 +105,7 @@ fn a_file_of_another_kind_is_called_what_it_is_and_goes_where_the_message_says()
             &["status", "verify", "FILE", "--enrolment", enrolment.as_str()],
             &[0, 1, 6],
         ),
-        (&["vendor", "enroll", "FILE", "-w", "w"], &[3]),
+        (&["vendor", "enroll", "--yes", "FILE", "-w", "w"], &[3]),
         (&["init", "--trust", "FILE", "--site", "x", "--state", "never"], &[4]),
     ];
     let chain = Chain::parse(&fs::read(stage.path("w/root.json")).unwrap()).unwrap();
@@ -283,7 +283,7 @@ fn commands_that_answers_name_run_as_they_stand() {
     // What a person reads who replaced the keys of a site.
     stage.good(&["status", "rotate-key", "--yes", "--state", "state"]);
     let newest = stage.only("state/outbox", "enrolment-");
-    let replace = ["vendor", "enroll", &newest, "--replace", "plant", "-w", "w"];
+    let replace = ["vendor", "enroll", "--yes", &newest, "--replace", "plant", "-w", "w"];
     let output = stage.run("human", &replace);
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && told.contains("\nbefore       "), "{told}");

@@ -53,7 +53,7 @@ impl Stage {
         ]);
         stage.good(&["init", "--trust", "w/root.json", "--site", "plant", "--state", "state"]);
         let enrolment = stage.only("state/outbox", "enrolment-");
-        stage.good(&["vendor", "enroll", &enrolment, "-w", "w", "--name", "plant"]);
+        stage.good(&["vendor", "enroll", "--yes", &enrolment, "-w", "w", "--name", "plant"]);
         stage
     }
 

@@ -324,3 +324,33 @@ fn a_running_server_freezes_and_goes_on() {
     assert_eq!(serving.status.health().trouble, None);
     drop(serving.stop());
 }
+
+/// A look at what would leave is no time to set a database aside; who makes a package does, and says so.
+#[test]
+fn a_preview_sets_no_damaged_database_aside() {
+    let place = Place::new();
+    let status = place.appliance.path().join("status.db");
+    for side in ["status.db-wal", "status.db-shm"] {
+        std::fs::remove_file(status.with_file_name(side)).ok();
+    }
+    write(&status, &[0xa5; 9000]);
+    let remedy = place.refused(&[], "E-STATE", "database-damaged");
+    assert!(remedy.contains("`airlock serve"), "{remedy}");
+    let aside = status.with_file_name("status.db.damaged-1");
+    assert!(read(&status) == [0xa5; 9000] && !aside.is_file());
+    let out = place.files.path().join("out");
+    std::fs::create_dir(&out).unwrap();
+    let mut command = Command::new(AIRLOCK);
+    command.args(["--format", "json", "status", "export"]).arg(&out);
+    command.arg("--state").arg(place.appliance.path());
+    command.arg("--config").arg(place.files.path().join("airlock.toml"));
+    let ended = Ended::of(&command.output().unwrap());
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("status.db is set aside beside itself"),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(read(&aside), [0xa5; 9000]);
+    place.good(&[]);
+}

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::desk::{Desk, approver};
 use super::world;
-use crate::support::appliance::{AIRLOCK, Ended, audit_actions, read, write};
+use crate::support::appliance::{AIRLOCK, Ended, audit_actions, read, write, write_private};
 
 #[test]
 fn what_was_previewed_is_what_leaves_and_again_the_same_bytes() {
@@ -284,7 +284,7 @@ fn an_approver_whose_passphrase_is_lost_takes_another_key() {
     let desk = Desk::new(1);
     let head = desk.draft();
     write_signing_key(&desk.path("locked.pem"), &approver(2), Some("right")).unwrap();
-    write(&desk.path("word"), b"wrong\n");
+    write_private(&desk.path("word"), b"wrong\n");
     let words = format!("approve {head} --key locked.pem --passphrase-file ./word");
     let ended = desk.refused(&words, "E-TRUST", "passphrase");
     assert!(
@@ -294,7 +294,7 @@ fn an_approver_whose_passphrase_is_lost_takes_another_key() {
         "{}",
         ended.stderr
     );
-    write(&desk.path("word"), b"right\n");
+    write_private(&desk.path("word"), b"right\n");
     desk.good(&words);
     desk.good("status export stick");
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::page::Page;
 use crate::agent::looping::{Agent, Round};
 use crate::circle::stage::{Books, Stage};
-use crate::support::appliance::{AIRLOCK, Serving, write};
+use crate::support::appliance::{AIRLOCK, Serving, write, write_private};
 
 /// What the page calls the workspace and the site, and files that are at hand.
 const PUT_IN: [(&str, &str); 2] = [("acme", "w"), ("plant-7", "plant")];
@@ -24,7 +24,7 @@ pub(super) struct Drill {
 impl Drill {
     pub(super) fn new() -> Self {
         let stage = Stage::new();
-        write(&stage.path("passphrase"), b"correct horse battery staple\n");
+        write_private(&stage.path("passphrase"), b"correct horse battery staple\n");
         Self {
             stage,
             page: Page::read("recovery.md"),

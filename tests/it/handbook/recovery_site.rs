@@ -131,12 +131,18 @@ fn a_site_without_any_copy_is_another_one_under_another_name() {
     let put_in = [("root.json", "w/root.json")];
     drill.good(NONE, "airlock init --trust root.json --site plant-7b", &put_in, &STATE);
     let enrolment = drill.stage.only("state/outbox", "enrolment-");
-    let (class, code, _) = drill
-        .stage
-        .refused(&["vendor", "enroll", &enrolment, "-w", "w", "--replace", "plant"]);
+    let (class, code, _) =
+        drill
+            .stage
+            .refused(&["vendor", "enroll", "--yes", &enrolment, "-w", "w", "--replace", "plant"]);
     assert_eq!((class.as_str(), code.as_str()), ("E-USAGE", "other-site"));
     let put_in = [("FILE", enrolment.as_str())];
-    drill.good(NONE, "airlock vendor enroll FILE -w acme --name plant-7b", &put_in, &[]);
+    drill.good(
+        NONE,
+        "airlock vendor enroll FILE -w acme --name plant-7b",
+        &put_in,
+        &["--yes"],
+    );
     drill.good(NONE, "airlock vendor withdraw-site plant-7 -w acme", &[], &[]);
 
     // A bundle with everything, of a release that asks for a secret.

@@ -267,7 +267,7 @@ fn keys_in_doubt_are_replaced_as_printed() {
         KEYS,
         "airlock vendor enroll FILE --replace plant-7 -w acme",
         &put_in,
-        &[],
+        &["--yes"],
     );
     let (third, _) = stage.bundle(3);
     assert_eq!(stage.import(&third)["result"], "imported");

@@ -414,6 +414,19 @@ fn reports_and_bundles_are_named_as_the_messages_say() {
     repair(&ward.bundle, &report, &output).assert_refused("E-USAGE", "output", "");
     let paths: [&Path; 5] = [&ward.bundle, "--report".as_ref(), &report, "-o".as_ref(), &output];
     assert_eq!(bundle_command(&["repair", "--replace"], &paths).code, Some(0));
+    // Pieces that the blob does not have.
+    let digest = ward.made.layers[0].to_string();
+    let mut asks = json!({"damage": [{"head": head, "content": [digest], "pieces": {}}]});
+    asks["damage"][0]["pieces"][&digest] = json!({"bytes": 1 << 20, "lost": "1-1,900-901"});
+    write(&report, asks.to_string().as_bytes());
+    let refused = bundle_command(&["repair", "--replace"], &paths);
+    refused.assert_refused("E-USAGE", "pieces", "");
+    assert!(
+        refused.stderr.contains("1-1,900-901") && refused.stderr.contains(&digest),
+        "{}",
+        refused.stderr
+    );
+    assert!(refused.remedy().ends_with("`airlock scrub --report FILE`"));
     // Content that this bundle only needs came with another.
     let only = json!({"damage": [{"head": head, "content": [format!("sha256:{}", "ab".repeat(32))]}]});
     write(&report, only.to_string().as_bytes());

@@ -177,7 +177,7 @@ fn an_acknowledgement_names_a_seal_of_the_stream() {
     let bench = Bench::new();
     act(&bench);
     let stream = streams::only(&bench.state());
-    let made = bench.good("vendor enroll plant.json --name plant");
+    let made = bench.good("vendor enroll --yes plant.json --name plant");
     let keys: Vec<_> = std::fs::read_dir(bench.path("acme/keys"))
         .unwrap()
         .map(|entry| entry.unwrap().path())

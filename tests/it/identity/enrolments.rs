@@ -55,21 +55,21 @@ fn another_vendors_file_is_not_taken() {
     let bench = Bench::new();
     let added = bench.pin_other();
     let foreign = added["enrolment"].as_str().unwrap();
-    bench.refused(&format!("vendor enroll {foreign}"), "E-TRUST", "other-domain");
+    bench.refused(&format!("vendor enroll --yes {foreign}"), "E-TRUST", "other-domain");
     assert_eq!(bench.good("vendor sites"), json!([]));
-    bench.good("vendor enroll plant.json --name plant");
+    bench.good("vendor enroll --yes plant.json --name plant");
     bench.refused(
-        &format!("vendor enroll {foreign} --replace plant"),
+        &format!("vendor enroll --yes {foreign} --replace plant"),
         "E-TRUST",
         "other-domain",
     );
-    bench.good(&format!("vendor enroll {foreign} -w other"));
+    bench.good(&format!("vendor enroll --yes {foreign} -w other"));
 }
 
 #[test]
 fn keys_are_replaced_when_a_person_says_so_and_never_come_back() {
     let bench = Bench::new();
-    bench.good("vendor enroll plant.json --name plant");
+    bench.good("vendor enroll --yes plant.json --name plant");
     let domain = bench.chain("acme").domain();
     let rotated = bench.good("status rotate-key --yes");
     let path = outbox(&bench.state(), &domain);
@@ -77,10 +77,14 @@ fn keys_are_replaced_when_a_person_says_so_and_never_come_back() {
     let file = path.to_str().unwrap();
     let sites = || bench.good("vendor sites");
     let before = sites();
-    bench.refused(&format!("vendor enroll {file}"), "E-EQUIVOCATION", "site-keys");
-    bench.refused(&format!("vendor enroll {file} --replace mill"), "E-USAGE", "no-site");
+    bench.refused(&format!("vendor enroll --yes {file}"), "E-EQUIVOCATION", "site-keys");
+    bench.refused(
+        &format!("vendor enroll --yes {file} --replace mill"),
+        "E-USAGE",
+        "no-site",
+    );
     assert_eq!(sites(), before);
-    let replaced = bench.good(&format!("vendor enroll {file} --replace plant"));
+    let replaced = bench.good(&format!("vendor enroll --yes {file} --replace plant"));
     let old = Enrolment::parse(&read(&bench.path("plant.json"))).unwrap();
     assert_eq!(
         (&replaced["result"], &replaced["status_key"], &replaced["before"]),
@@ -90,10 +94,13 @@ fn keys_are_replaced_when_a_person_says_so_and_never_come_back() {
     assert_ne!(after[0]["status_key"], before[0]["status_key"]);
     assert_ne!(after[0]["recipient_key"], before[0]["recipient_key"]);
     assert_eq!(after[0]["enrolled_at"], before[0]["enrolled_at"]);
-    let again = bench.good(&format!("vendor enroll {file} --replace plant"));
+    let again = bench.good(&format!("vendor enroll --yes {file} --replace plant"));
     assert_eq!(again["result"], "already");
     // Whoever found the old file brings nothing back with it.
-    for words in ["vendor enroll plant.json --replace plant", "vendor enroll plant.json"] {
+    for words in [
+        "vendor enroll --yes plant.json --replace plant",
+        "vendor enroll --yes plant.json",
+    ] {
         let ended = bench.run(words);
         let (class, code, _) = ended.refusal.unwrap();
         let expected = if words.contains("--replace") {
@@ -130,7 +137,7 @@ fn a_withdrawn_site_counts_no_more_until_it_is_taken_back() {
             outside.display()
         )
     };
-    let enrolled = bench.good("vendor enroll plant.json --name plant");
+    let enrolled = bench.good("vendor enroll --yes plant.json --name plant");
     let id = enrolled["site"].as_str().unwrap();
     bench.good(&create("plant"));
     bench.refused("vendor withdraw-site mill", "E-USAGE", "no-site");
@@ -142,9 +149,9 @@ fn a_withdrawn_site_counts_no_more_until_it_is_taken_back() {
     for name in ["plant", id] {
         bench.refused(&create(name), "E-USAGE", "value");
     }
-    bench.refused("vendor enroll plant.json", "E-TRUST", "withdrawn-site");
+    bench.refused("vendor enroll --yes plant.json", "E-TRUST", "withdrawn-site");
     assert_eq!(
-        bench.good("vendor enroll plant.json --replace plant")["result"],
+        bench.good("vendor enroll --yes plant.json --replace plant")["result"],
         "taken-back"
     );
     assert!(bench.good("vendor sites")[0]["withdrawn_at"].is_null());
@@ -156,14 +163,14 @@ fn a_withdrawn_site_counts_no_more_until_it_is_taken_back() {
 fn a_key_is_compared_before_it_counts() {
     let bench = Bench::new();
     let key = bench.good("trust show")["status_key"].as_str().unwrap().to_owned();
-    let shown = bench.good("vendor enroll plant.json --name plant --dry-run");
+    let shown = bench.good("vendor enroll --yes plant.json --name plant --dry-run");
     assert_eq!(
         (&shown["result"], &shown["status_key"]),
         (&json!("dry-run"), &json!(key))
     );
     let other = bench.chain("acme").fingerprint();
     let ended = bench.refused(
-        &format!("vendor enroll plant.json --name plant --fingerprint {other}"),
+        &format!("vendor enroll --yes plant.json --name plant --fingerprint {other}"),
         "E-TRUST",
         "fingerprint",
     );
@@ -174,7 +181,9 @@ fn a_key_is_compared_before_it_counts() {
     );
     assert_eq!(bench.good("vendor sites"), json!([]));
     let upper = key.to_uppercase();
-    let made = bench.good(&format!("vendor enroll plant.json --name plant --fingerprint {upper}"));
+    let made = bench.good(&format!(
+        "vendor enroll --yes plant.json --name plant --fingerprint {upper}"
+    ));
     assert_eq!(made["result"], "enrolled");
     assert_eq!(bench.good("vendor sites")[0]["status_key"], key);
 }

@@ -18,7 +18,7 @@ fn the_status_key_is_shown_as_init_and_the_vendor_show_it() {
     let shown = bench.good("trust show");
     assert_eq!(shown["status_key"], init);
     assert_eq!(
-        bench.good("vendor enroll plant.json --name plant")["status_key"],
+        bench.good("vendor enroll --yes plant.json --name plant")["status_key"],
         shown["status_key"]
     );
     let rotated = bench.good("status rotate-key --yes")["status_key"].clone();

@@ -35,7 +35,7 @@ fn base() -> Option<Bench> {
     }
     let bench = Bench::new();
     std::fs::create_dir(bench.path("stick")).unwrap();
-    bench.good("vendor enroll plant.json --name plant");
+    bench.good("vendor enroll --yes plant.json --name plant");
     tell(&bench);
     Some(bench)
 }
@@ -116,7 +116,7 @@ fn other_keys_are_taken_whole_or_not_at_all() {
     write(&base.path("new.json"), &read(Path::new(file)));
     sweep(
         &base,
-        "vendor enroll new.json --replace plant -w acme",
+        "vendor enroll --yes new.json --replace plant -w acme",
         &|bench, told| {
             let earlier = ledger(bench, "SELECT count(*) FROM earlier_key");
             let rows = ledger(bench, "SELECT count(*) FROM audit WHERE action LIKE '%key%'");
@@ -124,7 +124,7 @@ fn other_keys_are_taken_whole_or_not_at_all() {
                 earlier <= 1 && rows == earlier,
                 "{told}: {earlier} earlier keys, {rows} rows"
             );
-            bench.good("vendor enroll new.json --replace plant");
+            bench.good("vendor enroll --yes new.json --replace plant");
             assert_eq!(ledger(bench, "SELECT count(*) FROM earlier_key"), 1, "{told}");
             tell(bench);
         },

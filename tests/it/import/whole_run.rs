@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::outbound::{TRACED, have, leaves, network};
-use crate::support::appliance::{AIRLOCK, Serving, read, scratch, write};
+use crate::support::appliance::{AIRLOCK, Serving, read, scratch, write, write_private};
 use crate::support::bundles::{Made, REPOSITORY, SMALL_CHUNKS, Vendor};
 use crate::support::site::{digest, noise};
 use crate::support::strace::{self, Call};
@@ -124,7 +124,7 @@ fn f18_the_whole_run_reaches_nothing_but_this_machine() {
     };
     write(&site.path("bundle"), &site.made.bytes);
     write(&site.path("root.json"), &vendor.chain_file());
-    write(&site.path("passphrase"), b"a passphrase for this test\n");
+    write_private(&site.path("passphrase"), b"a passphrase for this test\n");
     // In a namespace of its own nobody else has these ports.
     write(
         &site.path("airlock.toml"),

@@ -272,6 +272,7 @@ fn what_proves_nothing_yet_is_proven_as_the_messages_say() {
         &[
             "vendor",
             "enroll",
+            "--yes",
             enrolment.to_str().unwrap(),
             "--replace",
             plant.site.as_str(),

@@ -191,7 +191,7 @@ impl Site {
         let file = enrolment.to_str().unwrap();
         let enrolled = vendor
             .folder
-            .good(&["vendor", "enroll", file, "--workspace", "w", "--name", name]);
+            .good(&["vendor", "enroll", "--yes", file, "--workspace", "w", "--name", name]);
         let id = enrolled["site"].as_str().unwrap().parse().unwrap();
         Self {
             scratch,

@@ -210,7 +210,7 @@ fn sites_and_keys_are_named_as_the_messages_say() {
     let file = format!("outbox/enrolment-{}.json", &chain.domain().to_hex()[..8]);
     let file = site.state().join(file);
     let enrol = filled(&enrol, &[("FILE", file.to_str().unwrap())]);
-    shop.follow(&enrol, "--name plant-1").succeeded();
+    shop.follow(&enrol, "--yes --name plant-1").succeeded();
     let listed = shop.follow(&look, "").succeeded().clone();
     assert!(listed.to_string().contains("plant-1"), "{listed}");
     shop.create("").succeeded();

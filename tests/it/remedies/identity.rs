@@ -158,7 +158,9 @@ fn the_right_enrolment_file_is_taken_as_the_message_says() {
     let shop = &desk.shop;
     // Another vendor's, one of two vendors, and no enrolment at all: the site has one for each.
     desk.file("foreign.json", 1, 1, Hash([1; 32]));
-    let remedy = shop.run("vendor enroll foreign.json").remedy("E-TRUST", "other-domain");
+    let remedy = shop
+        .run("vendor enroll --yes foreign.json")
+        .remedy("E-TRUST", "other-domain");
     assert!(
         remedy.starts_with("ask the site for the file that is meant for you"),
         "{remedy}"
@@ -172,14 +174,14 @@ fn the_right_enrolment_file_is_taken_as_the_message_says() {
         &shop.path("both.json"),
         &wrap(PayloadType::Enrolment, canonical::to_vec(&both)),
     );
-    let remedy = shop.run("vendor enroll both.json").remedy("E-FORMAT", "domains");
+    let remedy = shop.run("vendor enroll --yes both.json").remedy("E-FORMAT", "domains");
     assert!(remedy.starts_with("take the file of this vendor"), "{remedy}");
     write(
         &shop.path("receipt.json"),
         &wrap(PayloadType::ImportReceipt, b"{}".to_vec()),
     );
     let remedy = shop
-        .run("vendor enroll receipt.json")
+        .run("vendor enroll --yes receipt.json")
         .remedy("E-SIGNATURE", "wrong-type");
     assert!(remedy.starts_with("take the enrolment file"), "{remedy}");
     // Which the site has: it pins this vendor, and the file is taken.
@@ -188,7 +190,7 @@ fn the_right_enrolment_file_is_taken_as_the_message_says() {
     let fingerprint = Chain::parse(&read(&root)).unwrap().fingerprint().to_hex();
     let words = ["trust", "add", root.to_str().unwrap(), "--fingerprint", &fingerprint];
     let added = operator.run(&words).succeeded().clone();
-    shop.good(&format!("vendor enroll {}", added["enrolment"].as_str().unwrap()));
+    shop.good(&format!("vendor enroll --yes {}", added["enrolment"].as_str().unwrap()));
 }
 
 #[test]
@@ -199,26 +201,28 @@ fn keys_of_a_site_are_replaced_and_taken_back_as_the_message_says() {
     desk.own("new.json", 1, 2);
     desk.own("newest.json", 1, 3);
     desk.own("mill.json", 2, 4);
-    shop.good("vendor enroll old.json --name plant");
-    shop.good("vendor enroll mill.json --name mill");
-    let remedy = shop.run("vendor enroll new.json").remedy("E-EQUIVOCATION", "site-keys");
+    shop.good("vendor enroll --yes old.json --name plant");
+    shop.good("vendor enroll --yes mill.json --name mill");
+    let remedy = shop
+        .run("vendor enroll --yes new.json")
+        .remedy("E-EQUIVOCATION", "site-keys");
     let option = remedy.split("with ").last().unwrap().replace("SITE", "plant");
-    shop.good(&format!("vendor enroll new.json {option}"));
+    shop.good(&format!("vendor enroll --yes new.json {option}"));
     // A key that it had before: the file of the last change is asked for.
     let remedy = shop
-        .run("vendor enroll old.json --replace plant")
+        .run("vendor enroll --yes old.json --replace plant")
         .remedy("E-TRUST", "replaced-key");
     assert!(
         remedy.starts_with("ask the site for the file that its last"),
         "{remedy}"
     );
-    shop.good("vendor enroll newest.json --replace plant");
+    shop.good("vendor enroll --yes newest.json --replace plant");
     // Another site's file; a site that is not known.
     let remedy = shop
-        .run("vendor enroll newest.json --replace mill")
+        .run("vendor enroll --yes newest.json --replace mill")
         .remedy("E-USAGE", "other-site");
     assert!(remedy.starts_with("take the file of this site"), "{remedy}");
-    shop.good("vendor enroll mill.json --replace mill");
+    shop.good("vendor enroll --yes mill.json --replace mill");
     let remedy = shop.run("vendor withdraw-site plan").remedy("E-USAGE", "no-site");
     for command in commands(&remedy) {
         let sites = shop.follow(&command, "").succeeded().clone();
@@ -232,12 +236,12 @@ fn keys_of_a_site_are_replaced_and_taken_back_as_the_message_says() {
         shop.good(&format!("vendor withdraw-site {}", name.as_str().unwrap()));
     }
     let remedy = shop
-        .run("vendor enroll newest.json")
+        .run("vendor enroll --yes newest.json")
         .remedy("E-TRUST", "withdrawn-site");
     for command in commands(&remedy) {
         shop.follow(&command.replace("FILE", "newest.json"), "").succeeded();
     }
-    shop.good("vendor enroll newest.json");
+    shop.good("vendor enroll --yes newest.json");
 }
 
 #[test]
@@ -252,6 +256,6 @@ fn enrolment_files_are_named_for_each_vendor_as_the_message_says() {
     let remedy = init("--enrolment one.json").remedy("E-USAGE", "enrolments");
     assert!(remedy.starts_with("give --enrolment once for each --trust"), "{remedy}");
     init("--enrolment one.json --enrolment two.json").succeeded();
-    shop.good("vendor enroll one.json -w w");
-    shop.good("vendor enroll two.json -w other");
+    shop.good("vendor enroll --yes one.json -w w");
+    shop.good("vendor enroll --yes two.json -w other");
 }

@@ -1,5 +1,7 @@
 //! Remedies about what lies in a vendor's folder: passphrases, key files, the ledger, and bundles that are signed in place.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::follow::{commands, copy, filled};
 use super::workshop::{HEAD, IMAGES, Workshop};
 
@@ -14,8 +16,8 @@ fn shop() -> Workshop {
 #[test]
 fn passphrases_are_given_as_the_message_says() {
     let shop = shop();
-    shop.write("secret", "correct horse battery staple\n");
-    shop.write("empty", "\n");
+    shop.write_private("secret", "correct horse battery staple\n");
+    shop.write_private("empty", "\n");
     let change = format!("vendor trust passphrase {KEYS}");
     let option = |remedy: &str| remedy.strip_prefix("give ").unwrap().replace("FILE", "secret");
     let remedy = shop.run(&change).remedy("E-TRUST", "passphrase");
@@ -24,7 +26,7 @@ fn passphrases_are_given_as_the_message_says() {
     shop.create(&option(&remedy)).succeeded();
     // A wrong one; and a file that holds none.
     let right = option(&remedy);
-    shop.write("wrong", "something else\n");
+    shop.write_private("wrong", "something else\n");
     let remedy = shop.create("--passphrase-file wrong").remedy("E-TRUST", "passphrase");
     assert!(
         remedy.starts_with("give the passphrase that it was saved with"),
@@ -33,7 +35,15 @@ fn passphrases_are_given_as_the_message_says() {
     shop.create(&right).succeeded();
     let remedy = shop.create("--passphrase-file empty").remedy("E-TRUST", "passphrase");
     assert_eq!(remedy, "put the passphrase on the first line of that file");
-    shop.write("empty", "correct horse battery staple\n");
+    shop.write_private("empty", "correct horse battery staple\n");
+    shop.create("--passphrase-file empty").succeeded();
+    // A file that others may read is taken by nobody, until that is put right as the message says.
+    let path = shop.path("empty");
+    let mode = |mode: u32| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o640);
+    let remedy = shop.create("--passphrase-file empty").remedy("E-TRUST", "key-file");
+    assert!(remedy.contains("chmod 600") && remedy.contains("empty"), "{remedy}");
+    mode(0o600);
     shop.create("--passphrase-file empty").succeeded();
     // A key whose passphrase is lost: another one takes its place, for which the root keys suffice.
     let remedy = shop.create("--passphrase-file wrong").remedy("E-TRUST", "passphrase");

@@ -16,6 +16,9 @@ pub(super) const DOCTOR: &[(&str, Row)] = &[
     ("Other not-enabled: `systemctl enable --now airlock.service`", Followed(&["units_are_put_in_place_as_the_findings_say"])),
     ("Other not-served: start the service (`systemctl start airlock.service`), or `airlock serve`", Followed(&["an_appliance_that_is_well_is_said_to_be_well_in_every_part"])),
     ("Other other-unit: put the one that is shipped under systemd/ in its place, and what this site needs otherwise into a drop-in (`systemctl edit UNIT`)", Followed(&["units_are_put_in_place_as_the_findings_say"])),
+    ("appliance/own_key.rs State code: <lost>", Followed(&["what_is_damaged_is_told_part_by_part_and_nothing_is_touched"])),
+    ("State pin-missing: pin the vendor's root again with `airlock trust add ROOT --fingerprint HEX`", Followed(&["what_is_damaged_is_told_part_by_part_and_nothing_is_touched"])),
+    ("State readable: find out who read them; then chmod go-rwx {shown}", Followed(&["modes_are_put_right_as_the_findings_say"])),
     ("Other silent: see that `airlock serve` runs and its log names no refused login, then look at the agent's own log on that machine; a new agent is installed by what `airlock target connect TARGET` prints", Followed(&["silent_agents_are_heard_again"])),
     ("Space low: make room: `airlock disk` says who uses what, `airlock gc --dry-run` what can go", Followed(&["disks_are_put_right_as_the_findings_say"])),
 ];

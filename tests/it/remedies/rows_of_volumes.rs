@@ -19,6 +19,7 @@ pub(super) const VOLUMES: &[(&str, Row)] = &[
     ("Format volumes: name the repair file by itself", Followed(&["a_repair_file_says_what_it_is_and_is_judged_without_a_site"])),
     ("Incomplete repair: name the {noun} itself; this file goes to `airlock import FILE` at the site that it mends", Followed(&["a_repair_file_says_what_it_is_and_is_judged_without_a_site"])),
     ("Usage repair: name the bundle itself, then make the repair file of it again: `airlock bundle repair BUNDLE --report FILE -o FILE`", Followed(&["a_repair_file_says_what_it_is_and_is_judged_without_a_site"])),
+    ("Usage pieces: have the site write the report anew: `airlock scrub --report FILE`", Followed(&["reports_and_bundles_are_named_as_the_messages_say"])),
     ("Usage report: have the site write one: `airlock scrub --report FILE`", Followed(&["reports_and_bundles_are_named_as_the_messages_say"])),
     ("Usage report: make one of the bundle of each other release that the report names", Followed(&["reports_and_bundles_are_named_as_the_messages_say"])),
     ("Usage report: name the bundle of a release that the report names: `airlock bundle inspect BUNDLE` says the head of each", Followed(&["reports_and_bundles_are_named_as_the_messages_say"])),

@@ -31,7 +31,7 @@ fn packages_are_taken_in_after_what_the_message_says() {
     let [enroll] = &commands(&remedy)[..] else {
         panic!("{remedy}")
     };
-    shop.follow(&enroll.replace("FILE", "plant.json"), "").succeeded();
+    shop.follow(&enroll.replace("FILE", "plant.json"), "--yes").succeeded();
     assert_eq!(shop.good("status verify 1 -w w")[0]["result"], "taken-in");
 
     write(&shop.path("2"), &plant.export().bytes);
@@ -54,7 +54,7 @@ fn packages_are_taken_in_after_what_the_message_says() {
 fn a_site_that_tells_two_stories_recovers_as_the_message_says() {
     let shop = Workshop::new();
     let mut plant = plant(&shop);
-    shop.good("vendor enroll plant.json -w w");
+    shop.good("vendor enroll --yes plant.json -w w");
     let mut clone = plant.clone();
     write(&shop.path("1"), &plant.export().bytes);
     shop.good("status verify 1 -w w");
@@ -80,7 +80,7 @@ fn a_site_that_tells_two_stories_recovers_as_the_message_says() {
 fn what_is_no_good_package_is_answered_as_one() {
     let shop = Workshop::new();
     let mut plant = plant(&shop);
-    shop.good("vendor enroll plant.json -w w");
+    shop.good("vendor enroll --yes plant.json -w w");
     let first = plant.export();
     write(&shop.path("1"), &first.bytes);
     shop.good("status verify 1 -w w");
@@ -107,7 +107,7 @@ fn what_is_no_good_package_is_answered_as_one() {
     let enroll = enroll
         .replace("FILE", "renewed.json")
         .replace("SITE", plant.site.as_str());
-    let replaced = shop.follow(&enroll, "");
+    let replaced = shop.follow(&enroll, "--yes");
     let shown = replaced.succeeded();
     assert_eq!(shown["status_key"], renewed.key().public().id().to_string());
     assert_eq!(shop.good("status verify 2 -w w")[0]["result"], "taken-in");
@@ -170,7 +170,8 @@ fn summaries_are_answered_as_summaries() {
     let mut plant = plant(&shop);
     plant.site = "0123456789abcdef0123456789abcdef".parse().unwrap();
     write(&shop.path("plant.json"), &plant.enrolment());
-    shop.follow("airlock vendor enroll plant.json -w w", "").succeeded();
+    shop.follow("airlock vendor enroll plant.json -w w", "--yes")
+        .succeeded();
     let remedy = refused("good/summary-example", "E-SIGNATURE", "bad-signature");
     assert_eq!(commands(&remedy), ["airlock vendor enroll FILE --replace SITE -w w"]);
 }

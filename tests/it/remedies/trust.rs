@@ -122,7 +122,7 @@ fn sites_are_enrolled_under_the_name_that_the_message_gives() {
         operator.run(&pin).succeeded();
         let file = format!("outbox/enrolment-{}.json", &chain.domain().to_hex()[..8]);
         let file = operator.state().join(file);
-        shop.run(&format!("vendor enroll {} --name {name}", file.display()))
+        shop.run(&format!("vendor enroll --yes {} --name {name}", file.display()))
     };
     enrol(&one, "plant-a").succeeded();
     let remedy = enrol(&one, "plant-b").remedy("E-USAGE", "site-name");

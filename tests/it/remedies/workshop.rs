@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::follow::Ran;
-use crate::support::appliance::{AIRLOCK, read, write};
+use crate::support::appliance::{AIRLOCK, read, write, write_private};
 
 /// How the release files here begin.
 pub(super) const HEAD: &str =
@@ -34,6 +34,11 @@ impl Workshop {
     pub(super) fn write(&self, name: &str, text: &str) {
         std::fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
         write(&self.path(name), text.as_bytes());
+    }
+
+    /// One that only its owner may read.
+    pub(super) fn write_private(&self, name: &str, text: &str) {
+        write_private(&self.path(name), text.as_bytes());
     }
 
     pub(super) fn edit(&self, name: &str, from: &str, to: &str) {

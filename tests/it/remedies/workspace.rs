@@ -141,7 +141,7 @@ fn a_site_with_other_keys_is_asked_which_appliance_is_the_real_one() {
         let recipient = RecipientKey::x25519([9; 32]);
         let file = Enrolment::sign(site, domain, recipient, Timestamp::EPOCH, &status);
         write(&shop.path("plant.json"), &file);
-        shop.run("vendor enroll plant.json --name plant")
+        shop.run("vendor enroll --yes plant.json --name plant")
     };
     enrol(1).succeeded();
     let remedy = enrol(2).remedy("E-EQUIVOCATION", "site-keys");

@@ -132,6 +132,7 @@ impl Crossing {
                 let words = [
                     "vendor",
                     "enroll",
+                    "--yes",
                     file.to_str().unwrap(),
                     "-w",
                     &workspace,

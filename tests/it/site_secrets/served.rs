@@ -231,11 +231,22 @@ fn a_value_that_cannot_be_read_ends_its_targets_answers_alone() {
             .iter()
             .all(|problem| problem["part"] == "targets" && problem["remedy"] != "")
     );
+    // And `airlock doctor` tells of both, before anybody asks.
+    let told = || {
+        let found =
+            airlock::appliance::doctor::examine(&state, airlock::domain::Clock::now(&airlock::domain::SystemClock));
+        let of_secrets = found.into_iter().filter(|finding| finding.part == "secrets");
+        of_secrets
+            .map(|finding| finding.error.map(|(_, code)| code))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(), [Some("secret-file"), Some("secret-file")]);
     // Entered again, they are answered again.
     set(&serving, "API_KEY", None, "again");
     assert_eq!(serving.agent(&tokens[0], "GET", "resources", "").status, 200);
     assert_eq!(serving.agent(&tokens[1], "GET", "resources", "").status, 503);
     set(&serving, "SMTP_PASSWORD", Some("edge-1"), "again");
+    assert_eq!(told(), [None]);
     assert_eq!(serving.agent(&tokens[1], "GET", "resources", "").status, 200);
     wait_for("a good word", || get(serving.address, "/readyz").status == 200);
 }

@@ -61,7 +61,7 @@ fn nobody_waits_for_a_pipe_without_a_writer() {
         assert_eq!(made.code, Some(0), "{}", made.stderr);
         let init = ["vendor", "init", "--product", "x", "--vendor", "X", "--passphrase-file"];
         lines.push([&init[..], &[&pipe, &new]].concat());
-        lines.push(vec!["vendor", "enroll", &pipe, "-w", &workspace]);
+        lines.push(vec!["vendor", "enroll", "--yes", &pipe, "-w", &workspace]);
         lines.push(vec!["bundle", "create", "-f", &pipe, "-w", &workspace, "-o", &new]);
     }
     let before = (everything(&workshop.base.path()), everything(folder.path()));

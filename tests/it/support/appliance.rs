@@ -136,6 +136,14 @@ impl Appliance {
 
     /// The same state in another folder.
     pub(crate) fn copy(&self) -> Self {
+        let copy = self.copy_unopened();
+        // Another folder begins another instance by itself, with its own row of the log: here and now, so that tests see their own.
+        airlock::appliance::Appliance::open(&copy.path(), Arc::new(SystemClock)).unwrap();
+        copy
+    }
+
+    /// The same state in another folder, which nobody has opened yet.
+    pub(crate) fn copy_unopened(&self) -> Self {
         let copy = Self { scratch: scratch() };
         let mut command = Command::new("cp");
         assert!(
@@ -147,8 +155,6 @@ impl Appliance {
                 .unwrap()
                 .success()
         );
-        // Another folder begins another instance by itself, with its own row of the log: here and now, so that tests see their own.
-        airlock::appliance::Appliance::open(&copy.path(), Arc::new(SystemClock)).unwrap();
         copy
     }
 
@@ -180,6 +186,13 @@ pub(crate) fn import_arguments(state: &Path, bundle: &Path) -> Vec<std::ffi::OsS
 #[expect(clippy::disallowed_methods, reason = "a test's own files")]
 pub(crate) fn write(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
+}
+
+/// Writes a file that only its owner may read.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) {
+    use std::os::unix::fs::PermissionsExt as _;
+    write(path, bytes);
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Reads a file of a test.

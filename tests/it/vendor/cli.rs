@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 use crate::support::image_set::ImageSet;
 use crate::support::registry::{Access, Behaviour, TestRegistry};
 
+use crate::support::appliance::write_private;
+
 /// A folder with a workspace, and an environment without anything else.
 pub(crate) struct CommandFolder {
     folder: tempfile::TempDir,
@@ -288,7 +290,7 @@ fn a_site_is_enrolled_and_named_in_a_release() {
         Enrolment::sign(site.parse().unwrap(), domain, recipient, Timestamp::EPOCH, &status)
     };
     fs::write(folder.path("plant.json"), enrolment(1)).unwrap();
-    let enroll = ["vendor", "enroll", "plant.json", "-w", "w", "--name", "plant"];
+    let enroll = ["vendor", "enroll", "--yes", "plant.json", "-w", "w", "--name", "plant"];
     assert_eq!(folder.good(&enroll)["result"], "enrolled");
     assert_eq!(folder.good(&enroll)["result"], "already");
     assert_eq!(folder.good(&for_plant)["audience"], json!([site]));
@@ -304,8 +306,8 @@ fn a_site_is_enrolled_and_named_in_a_release() {
 #[test]
 fn keys_with_a_passphrase_are_made_rotated_and_used() {
     let folder = CommandFolder::new();
-    fs::write(folder.path("pass"), "correct horse\n").unwrap();
-    fs::write(folder.path("wrong"), "battery staple\n").unwrap();
+    write_private(&folder.path("pass"), b"correct horse\n");
+    write_private(&folder.path("wrong"), b"battery staple\n");
     let init = [
         "vendor",
         "init",

@@ -34,7 +34,7 @@ fn recipient(secret: u8) -> RecipientKey {
 fn keys_that_somebody_else_has_are_not_enrolled() {
     let folder = CommandFolder::new();
     file(&folder, "one.json", 1, &key(1), recipient(11));
-    folder.good(&["vendor", "enroll", "one.json", "-w", "w"]);
+    folder.good(&["vendor", "enroll", "--yes", "one.json", "-w", "w"]);
     let ledger = || fs::read(folder.path("w/ledger.db")).unwrap();
     let before = ledger();
     let own = fs::read_dir(folder.path("w/keys"))
@@ -63,7 +63,7 @@ fn keys_that_somebody_else_has_are_not_enrolled() {
         ),
     ] {
         file(&folder, "two.json", 2, &status, to);
-        let (class, found, event) = folder.refused(&["vendor", "enroll", "two.json", "-w", "w"]);
+        let (class, found, event) = folder.refused(&["vendor", "enroll", "--yes", "two.json", "-w", "w"]);
         assert_eq!((class.as_str(), found.as_str()), ("E-TRUST", code), "{name}: {event}");
         assert!(ledger() == before, "{name}");
     }
@@ -72,6 +72,7 @@ fn keys_that_somebody_else_has_are_not_enrolled() {
     folder.good(&[
         "vendor",
         "enroll",
+        "--yes",
         "one.json",
         "--replace",
         &format!("{:032x}", 1),
@@ -80,19 +81,20 @@ fn keys_that_somebody_else_has_are_not_enrolled() {
     ]);
     file(&folder, "two.json", 2, &key(1), recipient(12));
     assert_eq!(
-        folder.refused(&["vendor", "enroll", "two.json", "-w", "w"]).1,
+        folder.refused(&["vendor", "enroll", "--yes", "two.json", "-w", "w"]).1,
         "shared-key"
     );
     // The file of the site's own appliance is taken.
     file(&folder, "two.json", 2, &key(2), recipient(12));
     assert_eq!(
-        folder.good(&["vendor", "enroll", "two.json", "-w", "w"])["result"],
+        folder.good(&["vendor", "enroll", "--yes", "two.json", "-w", "w"])["result"],
         "enrolled"
     );
     file(&folder, "two.json", 2, &key(4), recipient(13));
     let replaced = folder.refused(&[
         "vendor",
         "enroll",
+        "--yes",
         "two.json",
         "--replace",
         &format!("{:032x}", 2),

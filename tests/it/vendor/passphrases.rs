@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::appliance::write_private;
+
 const SECRET: &str = "correct horse";
 const OTHER: &str = "battery staple";
 
@@ -73,8 +75,8 @@ impl Desk {
 
     /// Whether a passphrase opens a key: it signs nothing, the workspace only adds a key with it.
     fn opens(&self, passphrase: &str, key: &str) -> bool {
-        fs::write(self.path("try"), format!("{passphrase}\n")).unwrap();
-        fs::write(self.path("again"), format!("{passphrase}\n")).unwrap();
+        write_private(&self.path("try"), format!("{passphrase}\n").as_bytes());
+        write_private(&self.path("again"), format!("{passphrase}\n").as_bytes());
         let path = self.path("w/keys").join(key).display().to_string();
         let change = ["vendor", "trust", "passphrase", &path, "--passphrase-file", "try"];
         let output = self.run(&[&change[..], &["--new-passphrase-file", "again"]].concat());
@@ -160,8 +162,8 @@ fn keys_are_opened_by_who_is_asked() {
         return;
     }
     let desk = Desk::new();
-    fs::write(desk.path("pass"), format!("{SECRET}\n")).unwrap();
-    fs::write(desk.path("other"), format!("{OTHER}\n")).unwrap();
+    write_private(&desk.path("pass"), format!("{SECRET}\n").as_bytes());
+    write_private(&desk.path("other"), format!("{OTHER}\n").as_bytes());
     desk.good(&[&INIT[..], &["--passphrase-file", "pass"]].concat());
     let set = ["vendor", "trust", "set", "--product", "web", "-w", "w"];
     // Nobody to ask: the way out is named, and works.
@@ -247,7 +249,7 @@ fn a_passphrase_is_added_changed_and_removed_later() {
     let (one, two) = (kept("release-1.pem"), kept("release-2.pem"));
     let (code, shown) = desk.on_terminal(&[("passphrase of", OTHER), ("new passphrase", "")], &change);
     assert_eq!(code, 2, "{shown}");
-    fs::write(desk.path("pass"), format!("{SECRET}\n")).unwrap();
+    write_private(&desk.path("pass"), format!("{SECRET}\n").as_bytes());
     let both = [
         "vendor",
         "trust",

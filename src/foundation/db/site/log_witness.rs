@@ -79,8 +79,26 @@ fn told(connection: &Connection) -> Result<()> {
     }
 }
 
-/// Receipts are numbered in rows of the stream.
+/// Receipts are numbered in rows of the stream, and none that a row names goes: its number would be given again.
 fn receipts(connection: &Connection) -> Result<()> {
+    let lost: Option<(Hash, u64, u64)> = connection
+        .prepare(
+            "SELECT s.domain, s.number, s.detail ->> 'receipt' FROM stream_audit s WHERE s.detail ->> 'receipt' IS NOT NULL AND NOT EXISTS (
+               SELECT 1 FROM receipt r WHERE r.domain = s.domain AND r.number = s.detail ->> 'receipt')
+             ORDER BY s.domain, s.number LIMIT 1",
+        )
+        .and_then(|mut select| {
+            let lost = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            select.query_row([], lost).optional()
+        })
+        .sql(WHAT)?;
+    if let Some((domain, row, receipt)) = lost {
+        return Err(stream_log::broken(
+            domain,
+            row,
+            &format!("names receipt {receipt}, which is not here"),
+        ));
+    }
     let mut select = connection
         .prepare("SELECT domain, max(number) FROM receipt GROUP BY domain ORDER BY domain")
         .sql(WHAT)?;

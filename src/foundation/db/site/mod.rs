@@ -17,6 +17,7 @@ pub mod log_witness;
 pub mod mirrored;
 pub mod name_claims;
 pub mod names;
+pub mod own_keys;
 mod owner;
 pub mod owners;
 pub mod packages;

@@ -12,6 +12,12 @@ CREATE TABLE appliance (
   approvals  INTEGER NOT NULL           -- how many people have to approve what leaves, as the configuration said last
 ) STRICT;
 
+-- What tells the keys that this appliance alone has from any other: a keyed hash under each.
+CREATE TABLE own_key (
+  name  TEXT PRIMARY KEY CHECK (name IN ('token', 'revision')),
+  proof BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- The lives of the state folder, oldest first; the last one is the present (SPEC section 15).
 CREATE TABLE instance (
   number   INTEGER PRIMARY KEY,         -- 1, 2, 3 …

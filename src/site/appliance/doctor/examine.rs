@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Finding, medium, rows};
+use super::{Finding, medium, modes, rows};
 use crate::appliance::folder::{self, DATABASE_MISSING};
 use crate::domain::Timestamp;
 
@@ -16,6 +16,7 @@ pub fn examine(state: &Path, now: Timestamp) -> Vec<Finding> {
                 "permissions",
                 "the state folder and everything in it belongs to this user alone",
             ));
+            found.extend(modes::look(&folder).unwrap_or_else(|error| Some(Finding::broken("permissions", &error))));
             found.extend(medium::look(&folder));
             found.extend(rows::look(&folder, now));
         }

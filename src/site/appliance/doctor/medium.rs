@@ -6,7 +6,7 @@ use rustix::fs::{StatVfs, StatVfsMountFlags};
 
 use super::Finding;
 use crate::appliance::folder::RESERVE;
-use crate::domain::{Class, Error, Result};
+use crate::domain::{Class, Error, Result, sized};
 
 /// File systems that a state folder does not stand well on: magic number, name, what is wrong with it.
 const UNFIT: [(u32, &str, &str); 8] = [
@@ -91,7 +91,7 @@ fn room(folder: &Path) -> Result<Finding> {
             .remedy("make room: `airlock disk` says who uses what, `airlock gc --dry-run` what can go")
     };
     let (free, percent) = bytes(&stat);
-    let text = format!("{} MiB are free ({percent} %)", free >> 20);
+    let text = format!("{} are free ({percent} %)", sized(free));
     if free < BYTES_LAST {
         return Ok(Finding::broken("disk", &full(format!("only {text}"))));
     }

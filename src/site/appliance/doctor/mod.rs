@@ -4,8 +4,9 @@
 //! |---|---|
 //! | `examine` | all of it, in order |
 //! | `finding` | a verdict with its sentence |
+//! | `modes` | who gets at what only its owner may read |
 //! | `medium` | what file system the folder is on, and what is left of it |
-//! | `rows` | databases, keys and marks, the log, trust, content, the clock |
+//! | `rows` | databases, keys and marks, kept values, the log, trust, content, the clock |
 //! | `agents` | who is silent |
 //!
 //! Nothing is opened as an appliance opens it: that completes folders, settles which life this is, and raises marks. A look reads, beside
@@ -17,6 +18,7 @@ mod agents;
 mod examine;
 mod finding;
 mod medium;
+mod modes;
 mod rows;
 
 pub use examine::examine;

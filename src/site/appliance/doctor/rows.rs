@@ -1,5 +1,6 @@
 //! What the databases tell, read beside whoever writes them: keys and marks, the log, trust, content, the clock.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{Finding, agents};
@@ -7,11 +8,12 @@ use crate::appliance::damage::{self, REPAIR};
 use crate::appliance::folder::{DATABASE, STATUS_DATABASE};
 use crate::appliance::keys::Keys;
 use crate::appliance::present::{built, effective_now, floor};
+use crate::appliance::secret::{self, RevisionKey};
 use crate::appliance::{audit_log, authority, parts, pins};
 use crate::crypto::Chain;
-use crate::db::site::{release, trust};
+use crate::db::site::{kept_secrets, release, trust};
 use crate::db::{Reader, Schema, side_file, status};
-use crate::domain::{Class, Error, Result, Timestamp, counted};
+use crate::domain::{Class, Error, Hash, Result, Timestamp, counted};
 use crate::store::Store;
 
 const DAY: i64 = 86_400;
@@ -37,6 +39,7 @@ pub(super) fn look(folder: &Path, now: Timestamp) -> Vec<Finding> {
         .and_then(|reports| reports.read(status::newest_time).ok().flatten());
     if let Ok(site) = &site {
         found.extend(keys(folder, site));
+        found.extend(secrets(folder, site));
         let log = site.read(audit_log::seals);
         found.push(verdict("audit", &log, |log| {
             format!(
@@ -49,7 +52,7 @@ pub(super) fn look(folder: &Path, now: Timestamp) -> Vec<Finding> {
         found.push(agents::look(site, reports.as_ref(), now).unwrap_or_else(|error| Finding::broken("agents", &error)));
         newest = newest.max(last_row(site));
     } else {
-        for part in ["keys", "audit", "trust", "store", "agents"] {
+        for part in ["keys", "secrets", "audit", "trust", "store", "agents"] {
             found.push(unseen(part));
         }
     }
@@ -109,7 +112,11 @@ fn reports(folder: &Path) -> Result<Option<Reader>> {
 
 /// Identity, keys, marks, the folder of the roots: what imports and exports need.
 fn keys(folder: &Path, site: &Reader) -> Vec<Finding> {
-    let look = || parts::look(folder, site, Keys::open(folder).map(|_| ()));
+    let look = || {
+        let mut found = parts::look(folder, site, Keys::open_own(folder, site).map(|_| ()));
+        found.extend(RevisionKey::open_own(folder, site).err());
+        found
+    };
     let mut found = look();
     if !found.is_empty() {
         // A change that another process made in between looks like damage, once.
@@ -124,6 +131,29 @@ fn keys(folder: &Path, site: &Reader) -> Vec<Finding> {
     found.iter().map(|error| Finding::broken("keys", error)).collect()
 }
 
+/// Values that were entered or made here: whether each can be read.
+fn secrets(folder: &Path, site: &Reader) -> Vec<Finding> {
+    let looked = site.read(kept_secrets::list).and_then(|rows| {
+        let unreadable = secret::unreadable(folder, &rows)?;
+        Ok((rows.iter().filter(|row| row.counts()).count(), unreadable))
+    });
+    match looked {
+        Ok((0, _)) => vec![Finding::good("secrets", "no value of a secret is kept here")],
+        Ok((kept, unreadable)) if unreadable.is_empty() => vec![Finding::good(
+            "secrets",
+            format!(
+                "{} of secrets that are kept here can be read",
+                counted(kept as u64, "value")
+            ),
+        )],
+        Ok((_, unreadable)) => unreadable
+            .iter()
+            .map(|error| Finding::broken("secrets", error))
+            .collect(),
+        Err(error) => vec![Finding::broken("secrets", &error)],
+    }
+}
+
 fn of_trust(folder: &Path, site: &Reader, now: Timestamp) -> Vec<Finding> {
     let pins = match pins::read_good(&folder.join(crate::appliance::folder::ROOTS)) {
         Ok(pins) => pins,
@@ -134,6 +164,18 @@ fn of_trust(folder: &Path, site: &Reader, now: Timestamp) -> Vec<Finding> {
         .iter()
         .map(|(_, error)| Finding::broken("trust", error))
         .collect();
+    match site.read(release::list) {
+        Ok(releases) => {
+            let domains: BTreeSet<Hash> = releases.iter().map(|release| release.scope.domain).collect();
+            let is_pinned = |domain: &Hash| {
+                let damaged = pins.damaged.iter().any(|(name, _)| *name == domain.to_hex());
+                damaged || pins.chains.iter().any(|pin| pin.domain() == *domain)
+            };
+            let missing = domains.iter().filter(|domain| !is_pinned(domain));
+            found.extend(missing.map(|domain| Finding::broken("trust", &pin_missing(*domain))));
+        }
+        Err(error) => found.push(Finding::broken("trust", &error)),
+    }
     for pin in &pins.chains {
         let judged = site.read(|connection| {
             let chain = trust::load_chain(connection, pin)?;
@@ -148,6 +190,17 @@ fn of_trust(folder: &Path, site: &Reader, now: Timestamp) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// Says that releases of a vendor are here, and its pinned root is not.
+fn pin_missing(domain: Hash) -> Error {
+    Error::new(
+        Class::State,
+        "pin-missing",
+        format!("releases of the trust domain {domain} are here, and its pinned root is not: nothing of them can be verified any more"),
+    )
+    .expected("the root of every vendor whose releases are here")
+    .remedy("pin the vendor's root again with `airlock trust add ROOT --fingerprint HEX`")
 }
 
 /// Judges how long a root is good for.

@@ -38,7 +38,9 @@ pub(super) fn fill(targets: &mut Targets, generation: &Generation, appliance: &A
         let vault = vaults
             .entry(scope.clone())
             .or_insert_with(|| open(generation, appliance, scope).map_err(|error| fault(&error)));
-        let key = key.get_or_insert_with(|| RevisionKey::open(appliance.folder()).map_err(|error| fault(&error)));
+        let key = key.get_or_insert_with(|| {
+            RevisionKey::open_own(appliance.folder(), &*appliance.db).map_err(|error| fault(&error))
+        });
         let (vault, key) = match (vault, key) {
             (Ok(vault), Ok(key)) => (vault, key),
             (Err(fault), _) | (_, Err(fault)) => {

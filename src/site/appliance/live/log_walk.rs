@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::database_look::DatabaseLook;
 use super::health::Check;
 use super::live_state::Live;
 use crate::appliance::Appliance;
@@ -23,8 +24,9 @@ const ANYHOW: Duration = Duration::from_secs(3600);
 
 /// Looks until `wait` says that it is time to end; `is_broken`: whether the log did not hold at the start.
 pub(super) fn keep(live: &Live, mut watch: Watch, is_broken: bool, wait: impl Fn(Duration) -> bool) {
-    let mut walk = LogWalk::new(is_broken);
+    let (mut walk, mut database) = (LogWalk::new(is_broken), DatabaseLook::new(live));
     while !wait(PAUSE) {
+        database.look(live, Instant::now());
         let looked = caught("audit", || {
             panics::point("audit");
             // A database that cannot be asked is read, and says what is wrong with it.

@@ -14,6 +14,7 @@
 
 mod announce;
 mod check;
+mod database_look;
 mod document;
 mod generation;
 mod head;

@@ -7,7 +7,7 @@ use super::recipients::{self, Secret};
 use crate::crypto::SecretRecord;
 use crate::db::Db;
 use crate::db::site::kept_secrets::{self, KeptSecret};
-use crate::domain::{Result, Scope, SecretName, SecretValue, Uuid};
+use crate::domain::{Error, Result, Scope, SecretName, SecretValue, Uuid};
 
 /// Values of before that a record holds.
 const EARLIER: usize = 8;
@@ -64,6 +64,20 @@ pub(super) fn readable(state: &Path, row: &KeptSecret) -> Result<Option<SecretRe
         Err(error) if error.is(SecretRecord::DAMAGED) => Ok(None),
         opened => opened.map(Some),
     }
+}
+
+/// Returns, for each value that counts and can never be read, why.
+///
+/// # Errors
+///
+/// `E-STATE recipient-key` where no key is left that opens anything; `E-IO`.
+pub(in crate::appliance) fn unreadable(state: &Path, rows: &[KeptSecret]) -> Result<Vec<Error>> {
+    let mut counted = rows.iter().filter(|row| row.counts()).peekable();
+    if counted.peek().is_none() {
+        return Ok(Vec::new());
+    }
+    let keys = recipients::all(state)?;
+    Ok(counted.filter_map(|row| open(state, row, &keys).err()).collect())
 }
 
 /// Opens the file of a row with the one of these keys that opens it.

@@ -5,14 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::appliance::folder::REVISION_KEY;
+use crate::appliance::folder::{IDENTITY, REVISION_KEY};
 use crate::appliance::own_key::{self, LOST};
 use crate::crypto::{KeyFile, random, write_secret_file};
-use crate::domain::{Hash, Result, SecretName, SecretValue, Uuid};
-use crate::stream::{Expected, look};
+use crate::db::Reads;
+use crate::db::site::own_keys::OwnKey;
+use crate::domain::{Error, Hash, Result, SecretName, SecretValue, Uuid};
+use crate::stream::{Expected, look, sync_folder};
 
 /// The key.
 pub(in crate::appliance) struct RevisionKey(Zeroizing<[u8; 32]>);
@@ -32,6 +35,22 @@ pub(in crate::appliance) fn create(state: &Path) -> Result<()> {
     write_secret_file(&path, &key)
 }
 
+/// Makes another key in place of one that is lost; what stands there is kept beside it.
+///
+/// # Errors
+///
+/// `planted`, `E-IO`, `E-SPACE`.
+pub(in crate::appliance) fn replace_lost(state: &Path) -> Result<()> {
+    let (path, folder) = (state.join(REVISION_KEY), state.join(IDENTITY));
+    if look(&path, Expected::File)?.is_some() {
+        let aside = own_key::damaged_name(&folder, "revision")?;
+        renameat_with(CWD, &path, CWD, &aside, RenameFlags::NOREPLACE)
+            .map_err(|error| Error::io("set aside", &path, error.into()))?;
+    }
+    create(state)?;
+    sync_folder(&folder)
+}
+
 impl RevisionKey {
     /// Reads the key.
     ///
@@ -40,6 +59,25 @@ impl RevisionKey {
     /// `E-STATE revision-key` when it is missing, damaged, or others may read it; `planted`.
     pub(in crate::appliance) fn open(state: &Path) -> Result<Self> {
         own_key::read(&state.join(REVISION_KEY), "revision-key", LOST, KeyFile::secret).map(Self)
+    }
+
+    /// As [`RevisionKey::open`], and only that of this appliance: another one makes other revisions of everything.
+    ///
+    /// # Errors
+    ///
+    /// As [`RevisionKey::open`]; `E-STATE revision-key` too when it is another appliance's. Those of the database.
+    pub(in crate::appliance) fn open_own(state: &Path, db: &impl Reads) -> Result<Self> {
+        let key = Self::open(state)?;
+        let path = state.join(REVISION_KEY);
+        own_key::check_is_own(db, (OwnKey::Revision, key.proof()), &path, "revision-key", LOST)?;
+        Ok(key)
+    }
+
+    /// Returns what the key proves itself with. No list of values begins with a length like the first 8 bytes of this.
+    pub(in crate::appliance) fn proof(&self) -> Hash {
+        let mut mac = <Hmac<Sha256>>::new_from_slice(self.0.as_slice()).expect("HMAC takes keys of any length");
+        mac.update(b"airlock-key-proof-v1");
+        Hash(mac.finalize().into_bytes().into())
     }
 
     /// Returns what an agent is told in place of a stated revision, with these names and values, ascending by name.

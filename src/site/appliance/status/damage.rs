@@ -140,7 +140,7 @@ pub(super) fn begin_anew(state: &Path, path: &Path, site: &SiteId, now: Timestam
 ///
 /// A power cut can only tear what was not synced yet: at most the last transaction. A frame that does not fit, with whole transactions of
 /// the same log behind it, was damaged later.
-fn check_wal(path: &Path) -> Result<()> {
+pub(super) fn check_wal(path: &Path) -> Result<()> {
     let name = side_file(path, "-wal");
     let Some(file) = open_plain(&name)? else {
         return Ok(());
