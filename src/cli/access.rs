@@ -43,6 +43,7 @@ pub(super) enum AccessCommand {
         place: Place,
     },
     /// List credentials and what they may read
+    #[command(after_help = "Example:\n  airlock access list")]
     List {
         #[command(flatten)]
         place: Place,

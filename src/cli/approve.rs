@@ -29,7 +29,8 @@ const DIGITS: usize = 8;
 #[command(after_help = "Examples:
   airlock approve 46b73742 --key /media/erika/approver.pem
   airlock approve /mnt/review/46b73742…airlock-status --key approver.pem
-A key, and its line for the file of the site's keys, {\"keys\":[KEY...]}, which the refusal says while it is missing there:
+A key, and its line for the file of the site's keys, {\"keys\":[KEY...]}, which the refusal says
+while it is missing there:
   openssl genpkey -algorithm ed25519 -out approver.pem && chmod 600 approver.pem
   airlock approve 46b73742 --key approver.pem")]
 pub(super) struct ApproveArgs {

@@ -24,6 +24,7 @@ pub(super) enum BundleCommand {
     /// Show who, what, for whom, how new and how big, from the first kilobytes of a bundle
     ///
     /// Nothing is verified unless --trust is given; then the signatures over the head are.
+    #[command(after_help = "Example:\n  airlock bundle inspect /media/usb/release-7.airlock --list")]
     Inspect {
         /// Bundle file or one volume, folder with one bundle or its volumes, named pipe, or - for standard input
         file: PathBuf,
@@ -111,7 +112,7 @@ A release file:
       platforms: [linux/arm64]
     - docker:acme/report:1.0          # of this machine's engine
     - docker-archive:build/old.tar    # of `docker save`
-With an application that agents deploy (all keys: bundle-spec/schemas/examples/release.example.yaml):
+With an application (all keys: bundle-spec/schemas/examples/release.example.yaml):
   agents:
     - name: 3.1.0
       docker: ghcr.io/distr-sh/distr/docker-agent:3.1.0
@@ -131,7 +132,8 @@ With an application that agents deploy (all keys: bundle-spec/schemas/examples/r
     - name: SMTP_PASSWORD
       value: {site: ask}          # entered there: airlock secret set SMTP_PASSWORD
     - name: LICENCE
-      value: {file: ../licence}   # encrypted to each enrolled site of the audience; also {env: VARIABLE} and {ask: true}")]
+      value: {file: ../licence}   # encrypted to each enrolled site of the audience; also
+                                  # {env: VARIABLE} and {ask: true}")]
     Create(Box<super::bundle_create::CreateArgs>),
 }
 

@@ -27,7 +27,7 @@ use crate::vendor_side::{ReleaseSigners, chain_beside};
 /// that the key file lies in, else from the root links in the bundle.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  airlock bundle sign release-7.airlock --key release-2.pem --trust root.json --detached release-7.sig"
+    after_help = "Example:\n  airlock bundle sign release-7.airlock --key release-2.pem --trust root.json \\\n    --detached release-7.sig"
 )]
 pub(super) struct SignArgs {
     /// Bundle file

@@ -20,11 +20,13 @@ pub(super) enum ConfigCommand {
     /// Read the configuration file whole, as every command and the server do, and check what they check later
     ///
     /// What is wrong is said with line and column. Nothing is changed, and no state folder is needed.
+    #[command(after_help = "Example:\n  airlock config check --config /etc/airlock/airlock.toml")]
     Check {
         #[command(flatten)]
         config: ConfigArgs,
     },
     /// Show every key with the value that holds, and who says so: the file, a flag of `airlock serve`, or nobody
+    #[command(after_help = "Example:\n  airlock config show")]
     Show(ShowArgs),
     /// Say every key: what it means, what it takes, its default, an example
     #[command(after_help = "Example:\n  airlock config reference --sample >/etc/airlock/airlock.toml")]

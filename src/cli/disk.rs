@@ -19,6 +19,7 @@ const DIGITS: usize = 8;
 ///
 /// Content that several have is stored once. What is called own is what nobody else has: what goes with it.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  airlock disk")]
 pub(super) struct DiskArgs {
     #[command(flatten)]
     state: StateArgs,

@@ -34,6 +34,7 @@ const DIGITS: usize = 16;
 #[command(defer = true)]
 pub(super) enum FileCommand {
     /// List them: name, size, mode, media type, release
+    #[command(after_help = "Example:\n  airlock file list --format json")]
     List {
         #[command(flatten)]
         place: Place,

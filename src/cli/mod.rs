@@ -460,6 +460,32 @@ mod tests {
         }
     }
 
+    /// Lists lines below a command's options that a terminal would wrap: what is printed there is pasted.
+    fn too_wide(path: &str, command: &clap::Command, wrong: &mut Vec<String>) {
+        for text in [command.get_after_help(), command.get_after_long_help()]
+            .into_iter()
+            .flatten()
+        {
+            let text = text.to_string();
+            wrong.extend(
+                text.lines()
+                    .filter(|line| line.chars().count() > 100)
+                    .map(|line| format!("{path}: {line}")),
+            );
+        }
+        for deeper in command.get_subcommands() {
+            too_wide(&format!("{path} {}", deeper.get_name()), deeper, wrong);
+        }
+    }
+
+    #[test]
+    fn examples_fit_the_width_of_help() {
+        let (mut built, mut wrong) = (Cli::command(), Vec::new());
+        built.build();
+        too_wide("airlock", &built, &mut wrong);
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
     #[test]
     fn the_list_of_commands_says_of_each_what_it_says_itself() {
         let (list, mut built, mut wrong) = (Cli::command(), Cli::command(), Vec::new());

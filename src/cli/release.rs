@@ -24,6 +24,7 @@ use crate::domain::{Digest, Result, Uuid, counted, natural};
 #[command(defer = true)]
 pub(super) enum ReleaseCommand {
     /// List every imported release
+    #[command(after_help = "Example:\n  airlock release list")]
     List {
         #[command(flatten)]
         config: ConfigArgs,
@@ -31,6 +32,7 @@ pub(super) enum ReleaseCommand {
         state: StateArgs,
     },
     /// Show one release: names, blobs, bytes
+    #[command(after_help = "Example:\n  airlock release show 1.4.2")]
     Show {
         /// Head digest (or its first 8 digits or more), number, or version label
         release: String,

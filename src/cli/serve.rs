@@ -34,7 +34,7 @@ use crate::http::{AgentsAddress, ReadPolicy, Server, Services};
 
 /// Serve the live releases: registry, agents, health
 #[derive(Debug, Args)]
-#[command(after_long_help = format!("The configuration file:\n\n{}", crate::config::sample().trim_end()))]
+#[command(after_long_help = format!("Example:\n  airlock serve --listen 127.0.0.1:5000\n\nThe configuration file:\n\n{}", crate::config::sample().trim_end()))]
 pub(super) struct ServeArgs {
     /// Address to listen on, in place of those of the configuration; may repeat
     #[arg(long, value_name = "ADDR")]

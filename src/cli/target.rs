@@ -33,6 +33,7 @@ pub(super) enum TargetCommand {
     ///
     /// AGENT SECRET says what the agent of a target logs in with: none yet, issued here, or the hub's. Secrets that applications need are
     /// in `airlock secret list`.
+    #[command(after_help = "Example:\n  airlock target list")]
     List {
         #[command(flatten)]
         place: Place,
@@ -115,6 +116,7 @@ pub(super) enum TargetCommand {
         place: Place,
     },
     /// Give an application back that was taken away with `undeploy`
+    #[command(after_help = "Example:\n  airlock target deploy press-1 shop")]
     Deploy {
         /// Name or UUID
         target: String,
@@ -144,6 +146,7 @@ pub(super) enum TargetCommand {
     ///
     /// Its agent logs in again with the secret that it has. One that was let go with `free` comes back only while no release of another
     /// product has stated it.
+    #[command(after_help = "Example:\n  airlock target restore press-1")]
     Restore {
         /// Name or UUID
         target: String,

@@ -16,6 +16,7 @@ use crate::domain::{Class, Clock as _, Error, Hash, Result, SystemClock};
 #[command(defer = true)]
 pub(super) enum TrustCommand {
     /// Show this site's status key and the pinned roots, with fingerprints to compare by voice
+    #[command(after_help = "Example:\n  airlock trust show")]
     Show {
         #[command(flatten)]
         state: StateArgs,

@@ -37,7 +37,7 @@ pub(super) enum VendorCommand {
     /// passphrase`. Keep copies of keys/root-*.pem in different safe places, and take them off this machine once it is set up.
     #[command(
         after_help = "Examples:\n  airlock vendor init --product acme-erp --vendor 'Acme Ltd' acme\n  \
-                            airlock vendor init --product erp --product web --vendor Acme --root-keys 5 --threshold 3 \
+                            airlock vendor init --product erp --product web --vendor Acme --root-keys 5 --threshold 3 \\\n    \
                             --passphrase-file pass.txt acme"
     )]
     Init(InitArgs),
@@ -59,6 +59,7 @@ pub(super) enum VendorCommand {
     #[command(after_help = "Example:\n  airlock vendor withdraw-site plant-7 -w acme")]
     WithdrawSite(WithdrawSiteArgs),
     /// List the sites that are enrolled
+    #[command(after_help = "Example:\n  airlock vendor sites -w acme")]
     Sites(SitesArgs),
     /// Begin a release file
     #[command(subcommand)]

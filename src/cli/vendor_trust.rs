@@ -53,8 +53,10 @@ pub(super) enum TrustCommand {
     )]
     Propose(ProposeArgs),
     /// Add one key's signature to a proposed root; needs no workspace
+    #[command(after_help = "Example:\n  airlock vendor trust sign root-2.json --key /media/erika/root-2.pem")]
     Sign(SignArgs),
     /// Take a proposed root that enough root keys have signed
+    #[command(after_help = "Example:\n  airlock vendor trust adopt root-2.json -w acme")]
     Adopt(AdoptArgs),
     /// Give key files a passphrase, another one, or none
     ///

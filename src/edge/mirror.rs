@@ -300,6 +300,8 @@ async fn manifests(
             Err(error) if error.is(REFUSED) => {
                 let hint = match manifest.left_out {
                     0 => String::new(),
+                    1 => " (an index of which one platform was left out on purpose: this registry wants all of them)"
+                        .to_owned(),
                     count => format!(
                         " (an index of which {count} platforms were left out on purpose: this registry wants all of them)"
                     ),

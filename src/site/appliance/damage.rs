@@ -3,6 +3,7 @@
 //! What is met is written down by whoever meets it; who tells of it looks at the store again, so that a list never calls damaged what is
 //! whole again. Content that is gone is found by looking, whether or not anybody asked for it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::json;
@@ -185,12 +186,21 @@ fn by_release(
         let releases = release::list(connection)?;
         let domains: HashMap<ReleaseId, Hash> = releases.iter().map(|it| (it.id, it.scope.domain)).collect();
         let mut of: HashMap<ReleaseId, Vec<Bad<'_>>> = HashMap::new();
+        let mut complete: HashMap<ReleaseId, bool> = HashMap::new();
         for (digest, condition) in bad {
             let holders = damage::holders(connection, digest)?;
             for (holder, _) in &holders {
+                let is_complete = match complete.entry(*holder) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(new) => *new.insert(carries_everything(connection, *holder)?),
+                };
                 // The first of a domain had it from its own bundle; a later one's may have left it out.
                 let of_domain = |(other, _): &&(ReleaseId, u64)| domains.get(other) == domains.get(holder);
-                let brought_by = holders.iter().find(of_domain).map_or(*holder, |(first, _)| *first);
+                let brought_by = if is_complete {
+                    *holder
+                } else {
+                    holders.iter().find(of_domain).map_or(*holder, |(first, _)| *first)
+                };
                 of.entry(*holder).or_default().push(Bad {
                     digest,
                     condition,
@@ -246,8 +256,9 @@ fn tell(
         .map(|bad| if is_own(bad.digest) { release.id } else { bad.brought_by })
         .chain(bad.is_empty().then_some(release.id))
         .collect();
-    let healing = releases.iter().filter(|it| bundles.contains(&it.id)).map(import_again);
-    let again = healing.collect::<Vec<_>>().join("; and ");
+    // The oldest first: a later one may build on it.
+    let healing = bundles.iter().filter_map(|id| releases.iter().find(|it| it.id == *id));
+    let again = healing.map(import_again).collect::<Vec<_>>().join("; and ");
     let missing = count(&|_, condition| *condition == Condition::Missing);
     Ok(ReleaseDamage {
         missing,
@@ -283,6 +294,13 @@ pub(super) fn import_again(release: &ReleaseRow) -> String {
 /// What else mends damaged content, where a whole bundle is not carried lightly.
 pub const REPAIR: &str = "a small file with what is damaged alone mends it too: `airlock scrub --report FILE` writes down what that is, \
                           `airlock bundle repair BUNDLE --report FILE -o FILE` makes it at the vendor, and `airlock import FILE` takes it";
+
+/// Whether the bundle of a release carries all that the release has: its head says that nothing must be there already. Unknown, and so no,
+/// where the kept head cannot be read.
+fn carries_everything(connection: &Connection, id: ReleaseId) -> Result<bool> {
+    let signed = release::signed(connection, id)?;
+    Ok(Head::parse(&signed.head).is_ok_and(|head| head.totals.needs == 0))
+}
 
 /// Digests of the documents of a release, as far as its kept head can be read.
 fn documents(connection: &Connection, id: ReleaseId) -> Result<HashSet<Digest>> {
