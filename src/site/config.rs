@@ -193,6 +193,16 @@ fn text(path: Option<&Path>) -> Result<Option<String>> {
         .map_err(|e| wrong(place, None, "is not UTF-8").with_source(e))
 }
 
+/// What the library calls what is written in a file.
+const WORDS: [(&str, &str); 5] = [
+    // An enumeration, which is written as a text here.
+    ("wanted string or table", "expected a text in quotes"),
+    ("unknown variant", "unknown word"),
+    ("expected a sequence", "expected a list, [\"…\"]"),
+    ("expected u64", "expected a number, 0 or more"),
+    ("expected u16", "expected a number from 0 to 65535"),
+];
+
 fn document(text: &str, place: &Path) -> Result<Document> {
     if let Some((at, table)) = Places::listed_table(text) {
         return Err(
@@ -203,11 +213,15 @@ fn document(text: &str, place: &Path) -> Result<Document> {
     toml::from_str(text).map_err(|error| {
         // Line and column first; the library's drawing of the place does not fit into one sentence.
         let at = error.span().map(|span| Place::of(text, span.start));
-        let found = error
-            .message()
-            .replace('\n', " ")
-            // Of an enumeration, which is written as a text here.
-            .replace("wanted string or table", "expected a text in quotes");
+        let mut found = error.message().replace('\n', " ");
+        for (said, meant) in WORDS {
+            found = found.replace(said, meant);
+        }
+        if found == "duplicate key"
+            && let Some(key) = error.span().and_then(|span| text.get(span))
+        {
+            found = format!("{key} stands there already, and each key and table is said once");
+        }
         wrong(place, at, &found).with_source(error)
     })
 }

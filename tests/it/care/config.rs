@@ -111,6 +111,16 @@ fn what_is_wrong_is_said_with_line_and_column() {
             "line 2, column 1: unknown field `reed`, expected one of",
         ),
         (
+            "[tls]\nnames = []\n[registry]\n[tls]\n",
+            "config",
+            "line 4, column 2: tls stands there already",
+        ),
+        (
+            "listen = \"127.0.0.1:5000\"\n",
+            "config",
+            "expected a list, [",
+        ),
+        (
             "[limits]\nconnections = \"many\"\n",
             "config",
             "line 2, column 15: invalid type",
