@@ -28,7 +28,8 @@ pub(super) struct InitArgs {
     /// Name of this site; it stays local
     #[arg(long, value_name = "NAME")]
     site: String,
-    /// Where to write a copy of the enrolment file; of several vendors, once for each --trust, in their order
+    /// Where to write a copy of the enrolment file; of several vendors, once for each --trust, in their order. The files of those without one
+    /// are in outbox/ of the state folder
     #[arg(long, value_name = "FILE")]
     enrolment: Vec<PathBuf>,
     #[command(flatten)]
@@ -39,7 +40,7 @@ pub(super) struct InitArgs {
 
 pub(super) fn run(args: &InitArgs, ui: &mut Ui) -> Result<()> {
     let may_write = |copy: &Path| output_place::check(copy, Makes::Enrolment, args.trust.iter().map(PathBuf::as_path));
-    if !args.enrolment.is_empty() && args.enrolment.len() != args.trust.len() {
+    if args.enrolment.len() > args.trust.len() {
         return Err(Error::new(
             Class::Usage,
             "enrolments",
@@ -49,9 +50,9 @@ pub(super) fn run(args: &InitArgs, ui: &mut Ui) -> Result<()> {
                 args.trust.len()
             ),
         )
-        .expected("a file for each vendor, or none")
+        .expected("a file for each vendor at most")
         .remedy(
-            "give --enrolment once for each --trust, in their order, or leave it out: the files are in outbox/ then",
+            "give --enrolment once for each --trust at most, in their order: the files of the others are in outbox/",
         ));
     }
     for (number, copy) in args.enrolment.iter().enumerate() {

@@ -115,11 +115,7 @@ fn what_is_wrong_is_said_with_line_and_column() {
             "config",
             "line 4, column 2: tls stands there already",
         ),
-        (
-            "listen = \"127.0.0.1:5000\"\n",
-            "config",
-            "expected a list, [",
-        ),
+        ("listen = \"127.0.0.1:5000\"\n", "config", "expected a list, ["),
         (
             "[limits]\nconnections = \"many\"\n",
             "config",

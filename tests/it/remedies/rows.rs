@@ -498,7 +498,7 @@ pub(super) const ROWS: &[(&str, Row)] = &[
     ("Usage config: correct that key in the file; `airlock config reference` shows all that it may say", Followed(&["a_configuration_is_corrected_as_the_message_says"])),
     ("Usage confirm: when all of this is meant: `{command} {option}`", Followed(&["freeing_is_confirmed_by_a_word", "what_was_mistyped_is_guessed"])),
     ("Usage descriptors: raise the limit with `ulimit -n`, or with LimitNOFILE= in the unit", Followed(&["the_limit_of_open_files_is_raised_as_the_message_says"])),
-    ("Usage enrolments: give --enrolment once for each --trust, in their order, or leave it out: the files are in outbox/ then", Followed(&["enrolment_files_are_named_for_each_vendor_as_the_message_says"])),
+    ("Usage enrolments: give --enrolment once for each --trust at most, in their order: the files of the others are in outbox/", Followed(&["enrolment_files_are_named_for_each_vendor_as_the_message_says"])),
     ("Usage enrolments: name another file for each; nothing was made", Followed(&["one_vendor_and_one_file_are_named_once"])),
     ("Usage finding: see `airlock vendor ledger findings`", Followed(&["findings_are_listed_and_ended_by_name"])),
     ("Usage fixes: give the bundles of each list of fixes by themselves", Followed(&["what_is_not_this_vendors_or_contradicts_the_ledger_is_not_learned"])),
