@@ -79,7 +79,7 @@ pub(super) fn run(args: &DiffArgs, ui: &mut Ui) -> Result<()> {
             head_digest: bundle.head_digest(),
             blobs: index.blobs().iter().map(|blob| (blob.digest, blob.size)).collect(),
             needs: index.needs().to_vec(),
-            file_bytes: bundle.total_bytes(),
+            file_bytes: bundle.whole_bytes(),
             early: read_early(bundle)?,
         })
     };

@@ -163,21 +163,28 @@ impl DesiredDiff {
         if self.applications.is_empty() && self.added.is_empty() && self.removed.is_empty() && self.same == 0 {
             return lines;
         }
-        let changed = self.changed_applications().count();
+        let count = |is: fn(&[BTreeSet<String>; 2]) -> bool| {
+            let applications = self.applications.values();
+            applications.filter(|versions| is(versions)).count()
+        };
         lines.push(format!(
-            "applications {changed} changed, {} the same",
-            self.applications.len().saturating_sub(changed)
+            "applications {} changed, {} added, {} no longer stated, {} the same",
+            count(|[before, after]| before != after && !before.is_empty() && !after.is_empty()),
+            count(|[before, _]| before.is_empty()),
+            count(|[_, after]| after.is_empty()),
+            count(|[before, after]| before == after),
         ));
         let versions = |versions: &BTreeSet<String>| {
             let each: Vec<String> = versions.iter().map(|version| escape(version)).collect();
-            if each.is_empty() {
-                "none".to_owned()
-            } else {
-                each.join(", ")
-            }
+            each.join(", ")
         };
         for (name, [before, after]) in self.changed_applications() {
-            lines.push(format!("  ~ {name} {} -> {}", versions(before), versions(after)));
+            let (from, to) = (versions(before), versions(after));
+            lines.push(match (before.is_empty(), after.is_empty()) {
+                (true, _) => format!("  + {name} {to}"),
+                (_, true) => format!("  - {name} {from}"),
+                _ => format!("  ~ {name} {from} -> {to}"),
+            });
         }
         lines.push(format!(
             "targets      {} changed, {} added, {} no longer stated, {} the same",

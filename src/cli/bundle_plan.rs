@@ -307,7 +307,10 @@ pub(super) fn describe(plan: &Plan) -> String {
         }
     }
     for uuid in plan.desired.iter().flat_map(|desired| &desired.removed) {
-        text += &format!("\nremoves      {uuid}");
+        text += &match plan.removed_names.get(uuid) {
+            Some(name) => format!("\nremoves      {} ({uuid})", escape(name)),
+            None => format!("\nremoves      {uuid}"),
+        };
     }
     if let Some(number) = plan.acknowledgement {
         text += &format!("\nacknowledges what the site sent: acknowledgement {number} goes along");

@@ -36,6 +36,9 @@ const ATTEMPTS: u32 = 6;
 /// How often where the registry says no word: each try has taken its whole time.
 const SILENT_ATTEMPTS: u32 = 3;
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// What to do about a registry that answers that it is not able to.
+const UNABLE: &str =
+    "wait, or see its limits and its own log; then give the same command again: what is there already is passed over";
 /// Header with which a registry says what it has hashed.
 const CONTENT_DIGEST: &str = "docker-content-digest";
 /// Bytes of a blob that are sent at once.
@@ -355,7 +358,7 @@ impl Target {
             let wait = self.waits.begin(what.clone());
             let sent = client.execute(request).await;
             drop(wait);
-            let mut most = ATTEMPTS;
+            let (mut most, mut is_able) = (ATTEMPTS, true);
             let (failure, pause) = match sent {
                 Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED && !asked => {
                     asked = true;
@@ -368,7 +371,8 @@ impl Target {
                 Ok(answer) if is_passing(answer.status()) => {
                     let after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
                     let after = after.and_then(|text| text.parse().ok()).map(Duration::from_secs);
-                    (format!("it answers {}", answer.status()), after)
+                    is_able = false;
+                    (format!("it answers {}", self.words(answer).await), after)
                 }
                 Ok(answer) => return Ok(answer),
                 Err(error) if error.is_timeout() => {
@@ -389,7 +393,8 @@ impl Target {
                 }
             };
             if attempt >= most {
-                return Err(self.failed(&format!("{failure}, {attempt} times")));
+                let error = self.failed(&format!("{failure}, {attempt} times"));
+                return Err(if is_able { error } else { error.remedy(UNABLE) });
             }
             let doubled = self
                 .waits
@@ -488,14 +493,16 @@ impl Target {
 
     /// Makes the error of something that the registry does not take, in its own words.
     async fn refused(&self, answer: Response, what: &str) -> Error {
+        let found = format!("{} does not take {what}: {}", self.host, self.words(answer).await);
+        Error::new(Class::Io, REFUSED, found)
+    }
+
+    /// A status, and what the registry says with it.
+    async fn words(&self, answer: Response) -> String {
         let status = answer.status();
         let said = self.body(answer).await.unwrap_or_default();
         let said: String = String::from_utf8_lossy(said.trim_ascii()).chars().take(300).collect();
-        Error::new(
-            Class::Io,
-            REFUSED,
-            format!("{} does not take {what}: {status} {said}", self.host),
-        )
+        format!("{status} {said}").trim_end().to_owned()
     }
 
     /// Of a registry whose answers do not agree with each other.

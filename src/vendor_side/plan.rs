@@ -2,10 +2,13 @@
 //!
 //! A plan writes nothing and uses no number.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::answer::{AckKeys, Answer};
-use super::collect::{CollectEvent, EXPANDED_BYTES, LocalLayouts, RegistryOptions, Sources, Stored, collect_all};
+use super::collect::{
+    CollectEvent, EXPANDED_BYTES, LocalLayouts, Origins, RegistryOptions, Sources, Stored, collect_all,
+};
 use super::encode::{EncodeReport, Encodings};
 use super::fleet::{
     ChartOptions, ChartReport, EarlierRelease, Ids, Prepared, Removals, assemble, check_walls, prepare,
@@ -29,7 +32,7 @@ use crate::bundle::desired::DesiredState;
 use crate::bundle::{BundleContent, BundleLayout, Packing, ReleaseStatement, TagLine};
 use crate::crypto::SigningKey;
 use crate::db::ledger;
-use crate::domain::{Counter, DocumentType, Hash, Result, Scope};
+use crate::domain::{Counter, DocumentType, Hash, Result, Scope, Uuid};
 
 /// What a bundle is built from.
 #[derive(Debug)]
@@ -112,6 +115,8 @@ pub struct Plan {
     pub most_volumes: Option<usize>,
     /// What targets shall run; nothing when the release does not speak of targets.
     pub desired: Option<DesiredState>,
+    /// What targets and deployments that it removes were called, as far as the ledger and the release file say that.
+    pub removed_names: BTreeMap<Uuid, String>,
     /// The number of the acknowledgement that it takes along.
     pub acknowledgement: Option<u64>,
     /// What became of its charts.
@@ -150,7 +155,8 @@ pub fn plan(workspace: &Workspace, build: &Build<'_>, events: &mut dyn FnMut(Bui
         overrides: &overrides,
         ..*build
     };
-    let laid_out = lay_out(workspace, &build, events)?;
+    let mut laid_out = lay_out(workspace, &build, events)?;
+    name_removed(workspace, &mut laid_out)?;
     // What a build copies from it would read; a fault of it is better known before.
     if build.overrides.encode.encodings == Encodings::Auto {
         for base in &laid_out.named {
@@ -160,6 +166,22 @@ pub fn plan(workspace: &Workspace, build: &Build<'_>, events: &mut dyn FnMut(Bui
         }
     }
     Ok(laid_out.plan)
+}
+
+/// Names what releases long ago removed: every later release says it again, and the release before has no name for it.
+fn name_removed(workspace: &Workspace, laid_out: &mut LaidOut) -> Result<()> {
+    let plan = &mut laid_out.plan;
+    let removed = plan.desired.as_ref().map_or(&[][..], |desired| &desired.removed);
+    let names = &mut plan.removed_names;
+    if removed.iter().all(|id| names.contains_key(id)) {
+        return Ok(());
+    }
+    let (scope, counter) = (&laid_out.scope, plan.release.counter());
+    workspace.ledger()?.read(|connection| {
+        ledger::each_fleet_before(connection, scope, counter, |state| {
+            Ok(EarlierRelease::parse(Some(state))?.name(removed, names))
+        })
+    })
 }
 
 /// Works a release out, collects what it is made of, and lays its bundle out.
@@ -262,12 +284,18 @@ pub(super) fn lay_out(
         helm: &build.overrides.helm,
         strict: build.overrides.strict,
     };
+    let local = LocalLayouts {
+        folder: folder.clone(),
+        expanded: build.overrides.expanded.unwrap_or(EXPANDED_BYTES),
+    };
+    let mut origins = Origins::new(build.registries, &local);
     let mut prepared = prepare(
         (build.file, &scope),
         &folder,
         &texts,
         build.registries,
         charts,
+        &mut origins,
         &mut |what| {
             events(BuildEvent::Collecting(what));
         },
@@ -288,12 +316,9 @@ pub(super) fn lay_out(
     let collection = collect_all(
         prepared.requests(),
         &resolved.platforms,
-        build.registries,
-        &LocalLayouts {
-            folder,
-            expanded: build.overrides.expanded.unwrap_or(EXPANDED_BYTES),
-        },
+        origins,
         &base.held,
+        &|request| prepared.place(request),
         |event| {
             events(match event {
                 CollectEvent::Image(image) => BuildEvent::Collecting(image),
@@ -370,6 +395,7 @@ pub(super) fn lay_out(
         largest_bytes: layout.largest_size(),
         most_volumes: layout.most_volumes(),
         desired: fleet.desired,
+        removed_names: fleet.removals.names,
         acknowledgement: answer.number(),
         sealed: sealed_to,
         charts,

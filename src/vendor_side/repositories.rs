@@ -36,6 +36,8 @@ pub(super) fn expanded(
                 .remedy("say a narrower range, or newest: NUMBER beside versions"));
         }
         told(&format!("{} of {}", counted(chosen.len(), "tag"), entry.source));
+        let (line, column) = entry.place;
+        let place = format!("{}:{line}:{column}", file.path.display());
         for tag in chosen {
             let mut source = entry.source.clone();
             source.tag = Some(tag.clone());
@@ -46,7 +48,7 @@ pub(super) fn expanded(
                     platforms: entry.platforms.clone(),
                     ..ImageOptions::default()
                 },
-                place: entry.place,
+                place: place.clone(),
             });
         }
     }

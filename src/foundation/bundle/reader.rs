@@ -522,6 +522,16 @@ impl VerifiedBundle {
         self.source.position()
     }
 
+    /// Returns the size of the whole bundle: of several volumes, of all of them, whose heads count once.
+    pub fn whole_bytes(&self) -> u64 {
+        let ends = (END_BYTES as u64).saturating_mul(self.head.volumes.len().max(1) as u64);
+        let chunks = self.index.chunks.iter();
+        chunks
+            .map(|chunk| entry_bytes(u64::from(chunk.size)))
+            .fold(self.head.payload_offset, u64::saturating_add)
+            .saturating_add(ends)
+    }
+
     /// Returns how many bytes are read of the whole bundle: of several volumes, those at hand, whose heads count once.
     pub fn total_bytes(&self) -> u64 {
         let ends = (END_BYTES as u64).saturating_mul(self.source.volumes_at_hand().len().max(1) as u64);

@@ -12,7 +12,7 @@ use super::layout::{INDEX, Layout};
 use super::layout_tar::TarLayout;
 use super::local_tar::{DOCKER, LocalTar};
 use super::origin::Origin;
-use super::picked::Picked;
+use super::picked::{KnownName, Picked};
 use super::source::Pick;
 use crate::domain::{Class, Digest, Error, Result};
 
@@ -65,6 +65,18 @@ impl Archive {
         match self {
             Self::Layout(layout) => layout.pick(pick),
             Self::Docker(archive) => archive.pick(pick),
+        }
+    }
+
+    /// Returns the names of the image that is meant.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Layout::pick`] and [`DockerArchive::names`].
+    pub(super) fn names(&self, pick: &Pick) -> Result<Vec<KnownName>> {
+        match self {
+            Self::Layout(layout) => layout.pick(pick).map(|picked| picked.names),
+            Self::Docker(archive) => archive.names(pick),
         }
     }
 

@@ -237,6 +237,25 @@ impl DockerArchive {
     /// `E-CONTENT` when there is none, when several could be meant, or when a part is missing; `E-INTEGRITY source` for a part that is
     /// another one; `E-FORMAT docker-archive`, `E-LIMIT`, `E-IO`.
     pub(super) fn pick(&self, pick: &Pick) -> Result<Picked> {
+        let (image, names) = self.find(pick)?;
+        let (digest, media_type) = self.make(image)?;
+        Ok(Picked {
+            digest,
+            media_type: media_type.to_owned(),
+            names,
+        })
+    }
+
+    /// Returns the names of the image that is meant; none of its parts is read.
+    ///
+    /// # Errors
+    ///
+    /// `E-CONTENT` when there is none, or when several could be meant.
+    pub(super) fn names(&self, pick: &Pick) -> Result<Vec<KnownName>> {
+        self.find(pick).map(|(_, names)| names)
+    }
+
+    fn find(&self, pick: &Pick) -> Result<(&Item, Vec<KnownName>)> {
         let found: Vec<&Item> = self.images.iter().filter(|image| image.fits(pick)).collect();
         let image = match found.as_slice() {
             [image] => *image,
@@ -245,18 +264,13 @@ impl DockerArchive {
             [] => return Err(self.no_such(pick)),
             several => return Err(self.which(several)),
         };
-        let (digest, media_type) = self.make(image)?;
         let is_meant = |name: &ImageReference| match pick {
             Pick::Only | Pick::Digest(_) => true,
             Pick::Tag(tag) => name.tag.as_ref() == Some(tag),
             Pick::Name(meant) => name == meant,
         };
         let names = found.iter().flat_map(|image| image.names()).filter(is_meant);
-        Ok(Picked {
-            digest,
-            media_type: media_type.to_owned(),
-            names: names.map(KnownName::whole).collect(),
-        })
+        Ok((image, names.map(KnownName::whole).collect()))
     }
 
     /// Makes the manifest of an image, of a media type.

@@ -13,15 +13,17 @@ use super::image_request::ImageRequest;
 use super::layout::{Layout, LocalLayouts};
 use super::local_tar::{DOCKER, LocalTar};
 use super::origin::Origin;
+use super::picked::KnownName;
 use super::reference::{ImageReference, Platform};
 use super::registry::Registry;
 use super::registry_options::RegistryOptions;
-use super::source::{EngineImage, Source};
+use super::source::{EngineImage, Pick, Source};
+use super::start::{Name, stored_names};
 use crate::domain::{Class, Error, Result};
 
 /// The places that images come from, each opened once for all its images.
-pub(super) struct Origins {
-    local: LocalLayouts,
+pub(crate) struct Origins {
+    pub(super) local: LocalLayouts,
     connections: Connections,
     pub(super) list: Vec<Arc<dyn Origin>>,
     layouts: BTreeMap<PathBuf, (usize, Arc<Layout>)>,
@@ -33,7 +35,8 @@ pub(super) struct Origins {
 }
 
 impl Origins {
-    pub(super) fn new(options: &RegistryOptions, local: &LocalLayouts) -> Self {
+    /// Opens nothing yet.
+    pub(crate) fn new(options: &RegistryOptions, local: &LocalLayouts) -> Self {
         Self {
             local: local.clone(),
             connections: Connections::new(options.clone()),
@@ -43,6 +46,43 @@ impl Origins {
             engine: None,
             saved: BTreeMap::new(),
             repositories: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the names that an image is stored under where the release gives it none, or no tag. No registry and no engine is asked.
+    ///
+    /// # Errors
+    ///
+    /// Those that its collection would end with: a layout or an archive that cannot be read, or has no such image.
+    pub(crate) fn names(&mut self, request: &ImageRequest) -> Result<Vec<Name>> {
+        let known = match &request.source {
+            // What it is asked for by is its name.
+            Source::Layout {
+                pick: Pick::Name(name), ..
+            }
+            | Source::Archive {
+                pick: Pick::Name(name), ..
+            } => {
+                vec![KnownName::whole(name.clone())]
+            }
+            Source::Layout { .. } | Source::Archive { .. } => self.looked_into(&request.source)?,
+            Source::Engine(image) => image.name.clone().into_iter().map(KnownName::whole).collect(),
+            Source::Registry(reference) if request.name.is_some() => vec![KnownName::whole(reference.clone().meant())],
+            Source::Registry(_) | Source::Made(_) | Source::File(_) => Vec::new(),
+        };
+        stored_names(request, &known).map(|(names, _)| names.into())
+    }
+
+    /// Opens a layout or an archive and returns what the image that is meant is called there; nothing for other sources.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Layout`] and [`Archive`].
+    pub(crate) fn looked_into(&mut self, source: &Source) -> Result<Vec<KnownName>> {
+        match source {
+            Source::Layout { path, pick } => Ok(self.layout(path)?.1.pick(pick)?.names),
+            Source::Archive { path, pick } => self.archive(path)?.1.names(pick),
+            Source::Engine(_) | Source::Registry(_) | Source::Made(_) | Source::File(_) => Ok(Vec::new()),
         }
     }
 

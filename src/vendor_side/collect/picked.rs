@@ -16,7 +16,7 @@ pub(super) struct Picked {
 
 /// A name that an image has where it lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct KnownName {
+pub(crate) struct KnownName {
     /// The full name, if there is one.
     pub(super) name: Option<ImageReference>,
     /// The tag that it goes by, if any.

@@ -77,12 +77,12 @@ impl Problems {
             None => error.retold("", ""),
         };
         let problems: Vec<Error> = self.0.iter().map(with_advice).collect();
-        let of_lists: Vec<&str> = self
-            .0
-            .iter()
-            .filter(|error| is_list(error))
-            .filter_map(Error::advice)
-            .collect();
+        let mut of_lists: Vec<&str> = Vec::new();
+        for advice in self.0.iter().filter(|error| is_list(error)).filter_map(Error::advice) {
+            if !of_lists.contains(&advice) {
+                of_lists.push(advice);
+            }
+        }
         let of_lists = of_lists.join("; ");
         let found = format!("{} things cannot be carried:", self.0.len());
         let refusal = Error::listing_errors(class, code, found, &problems);

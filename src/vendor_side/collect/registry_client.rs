@@ -122,7 +122,7 @@ impl RegistryClient {
                 request = request.header(AUTHORIZATION, value.clone());
             }
             attempt += 1;
-            let mut most = ATTEMPTS;
+            let (mut most, mut passing) = (ATTEMPTS, None);
             let (failure, pause) = match self.watch(&method, &url, request.send()).await {
                 // A storage service that the registry redirects to knows nothing of our credentials; some answer 403 to HEAD.
                 Ok(answer) if !self.is_ours(answer.url()) && answer.status().is_client_error() => return Ok(answer),
@@ -143,6 +143,7 @@ impl RegistryClient {
                     if let Some(asked) = pause.filter(|asked| *asked > PAUSE_MAX) {
                         return Err(self.later(&failure, asked));
                     }
+                    passing = Some(status);
                     (failure, pause)
                 }
                 Ok(answer) => return Ok(answer),
@@ -153,7 +154,7 @@ impl RegistryClient {
                 }
             };
             if attempt >= most {
-                return Err(self.failed(&format!("{failure}, {attempt} times")));
+                return Err(self.given_up(&format!("{failure}, {attempt} times"), passing));
             }
             self.tell(attempt, &failure, pause);
             self.pause(attempt, pause).await;
@@ -227,6 +228,23 @@ impl RegistryClient {
         Error::new(Class::Io, REGISTRY, format!("{} cannot be read: {what}", self.name()))
             .expected("a registry that answers, directly or through the proxy that HTTPS_PROXY names")
             .remedy(UNREACHED)
+    }
+
+    /// Of a registry that was asked as often as it is; `passing` is what it answered at last, where it answered: then it was reached.
+    fn given_up(&self, failure: &str, passing: Option<StatusCode>) -> Error {
+        let error = self.failed(failure);
+        match passing {
+            None => error,
+            Some(StatusCode::TOO_MANY_REQUESTS) => error
+                .expected("an answer within the registry's limit of requests")
+                .remedy(format!(
+                    "wait, and try again; where it counts by account, log in first with `docker login {}`",
+                    self.host
+                )),
+            Some(_) => error
+                .expected("a registry that is able to answer")
+                .remedy("try again later; where it stays so, its own log says why"),
+        }
     }
 
     /// Of a registry that asks for more patience than anybody has who waits for a bundle.
@@ -335,7 +353,7 @@ impl RegistryClient {
                     }
                 }
             };
-            let mut most = ATTEMPTS;
+            let (mut most, mut passing) = (ATTEMPTS, None);
             let method = match credential {
                 Credential::Identity(_) => Method::POST,
                 Credential::Anonymous | Credential::Password(..) => Method::GET,
@@ -347,6 +365,7 @@ impl RegistryClient {
                     if let Some(asked) = pause.filter(|asked| *asked > PAUSE_MAX) {
                         return Err(self.later(&failure, asked));
                     }
+                    passing = Some(status);
                     (failure, pause)
                 }
                 Ok(answer) if answer.status().is_success() => break answer,
@@ -362,7 +381,7 @@ impl RegistryClient {
                 }
             };
             if attempt >= most {
-                return Err(self.failed(&format!("{failure}, {attempt} times")));
+                return Err(self.given_up(&format!("{failure}, {attempt} times"), passing));
             }
             self.tell(attempt, &failure, pause);
             self.pause(attempt, pause).await;

@@ -102,6 +102,12 @@ impl Source {
     pub(crate) fn own_name(&self) -> Option<(RepositoryName, Option<Tag>)> {
         let name = match self {
             Self::Engine(image) => image.name.as_ref()?,
+            Self::Layout {
+                pick: Pick::Name(name), ..
+            }
+            | Self::Archive {
+                pick: Pick::Name(name), ..
+            } => name,
             _ => return None,
         };
         Some((name.repository()?, name.tag.clone()))

@@ -177,9 +177,9 @@ pub fn collect(
     let mut collection = collect_all(
         images,
         platforms,
-        options,
-        &LocalLayouts::anywhere(),
+        Origins::new(options, &LocalLayouts::anywhere()),
         &BTreeMap::new(),
+        &|_| None,
         progress,
     )?;
     collection.content.documents = documents;
@@ -187,22 +187,21 @@ pub fn collect(
 }
 
 /// As [`collect`], and says what each image is stored as. Layers that are `held` where the bundle goes are not asked for: they need not
-/// be in the source any more.
+/// be in the source any more. `place` says where the release names an image, for messages.
 ///
 /// # Errors
 ///
 /// One error that lists everything that cannot be carried (D10): of the problems' class when they agree, else
-/// `E-CONTENT problems`; a registry that does not answer or lets nobody in is one of them. `E-INTEGRITY` for content that does not
-/// match its digest. `E-IO` and `E-SPACE` when a local source cannot be read.
+/// `E-CONTENT problems`; a registry that does not answer or lets nobody in is one of them, and so is a local source that cannot be read.
+/// `E-INTEGRITY` for content that does not match its digest. `E-SPACE` when there is none to expand a source in.
 pub(crate) fn collect_all(
     images: &[ImageRequest],
     platforms: &[Platform],
-    options: &RegistryOptions,
-    local: &LocalLayouts,
+    mut origins: Origins,
     held: &BTreeMap<Digest, u64>,
+    place: &dyn Fn(&ImageRequest) -> Option<String>,
     mut progress: impl FnMut(CollectEvent<'_>),
 ) -> Result<Collection> {
-    let mut origins = Origins::new(options, local);
     let mut tags: BTreeMap<(usize, Tag), Option<Found>> = BTreeMap::new();
     let mut stored = Vec::new();
     let mut collected = Collected::default();
@@ -210,12 +209,12 @@ pub(crate) fn collect_all(
     origins.look_ahead(images, platforms, &mut progress);
     for request in images {
         let label = request.source.to_string();
+        let placed = place(request).map_or_else(|| label.clone(), |place| format!("{place}: {label}"));
         if let Source::Registry(reference) = &request.source
-            && silent.hosts.contains(&reference.host)
+            && let Some(advice) = silent.hosts.get(&reference.host)
         {
-            let error =
-                Error::new(Class::Io, REGISTRY, format!("{} was not asked again", reference.host)).remedy(UNREACHED);
-            collected.problems.note(&label, &error);
+            let error = Error::new(Class::Io, REGISTRY, format!("{} was not asked again", reference.host));
+            collected.problems.note(&placed, &error.remedy(advice));
             continue;
         }
         progress(CollectEvent::Image(&label));
@@ -224,11 +223,13 @@ pub(crate) fn collect_all(
             let (number, start) = match &request.source {
                 Source::Layout { path, pick } => {
                     let (number, layout) = origins.layout(path)?;
+                    origin = Some(number);
                     let picked = layout.pick(pick);
                     (number, from_file(origins.get(number)?, picked, request)?)
                 }
                 Source::Archive { path, pick } => {
                     let (number, archive) = origins.archive(path)?;
+                    origin = Some(number);
                     let start = from_file(origins.get(number)?, archive.pick(pick), request)?;
                     (number, warned(&archive, start, &label, &mut collected.warnings))
                 }
@@ -246,7 +247,7 @@ pub(crate) fn collect_all(
                 }
                 Source::File(file) => {
                     let mut told = |done, total| progress(CollectEvent::Reading(done, total));
-                    let file = PlainFile::read(file, &local.folder, &mut told)?;
+                    let file = PlainFile::read(file, &origins.local.folder, &mut told)?;
                     let start = of_artifact(file.digest(), file.found(), request);
                     (origins.add(Box::new(file)), start)
                 }
@@ -258,7 +259,7 @@ pub(crate) fn collect_all(
             let start = match start {
                 Ok(start) => start,
                 Err(error) => {
-                    collected.problems.note(&label, &error);
+                    collected.problems.note(&placed, &error);
                     return Ok(());
                 }
             };
@@ -293,12 +294,18 @@ pub(crate) fn collect_all(
             (Ok(()), _) => {}
             // A registry that does not answer is one problem among others: the list shall be complete.
             (Err(error), Source::Registry(reference)) if is_of_registry(&error) => {
-                silent.hosts.insert(reference.host.clone());
+                let advice = error.advice().unwrap_or(UNREACHED).to_owned();
+                silent.hosts.insert(reference.host.clone(), advice);
                 silent.origins.extend(origin);
-                collected.problems.note(&label, &error);
+                collected.problems.note(&placed, &error);
             }
             (Err(error), Source::Engine(_)) if error.is(ENGINE) || error.class() == Class::Content => {
-                collected.problems.note(&label, &error);
+                collected.problems.note(&placed, &error);
+            }
+            // So is a file that is not there, or not what it is said to be.
+            (Err(error), Source::Layout { .. } | Source::Archive { .. } | Source::File(_)) if is_of_source(&error) => {
+                silent.origins.extend(origin);
+                collected.problems.note(&placed, &error);
             }
             (Err(error), _) => return Err(error),
         }
@@ -331,15 +338,27 @@ pub(crate) fn collect_all(
 /// Says of what came without a manifest that it has one now, and whose.
 fn warned(archive: &Archive, start: Result<Start>, label: &str, warnings: &mut Vec<String>) -> Result<Start> {
     if let Ok(start) = &start {
-        warnings.extend(archive.made_here(&start.digest).map(|said| format!("{label}: {said}")));
+        let said = archive.made_here(&start.digest).map(|said| format!("{label}: {said}"));
+        // An image that an application calls by another of its names is asked for again.
+        warnings.extend(said.filter(|said| !warnings.contains(said)));
     }
     start
 }
 
-/// Registries that did not answer.
+/// Whether an error is about one local source: another one may be read all the same.
+pub(crate) fn is_of_source(error: &Error) -> bool {
+    matches!(
+        error.class(),
+        Class::Content | Class::Format | Class::Io | Class::Limit | Class::Usage
+    )
+}
+
+/// What is not asked further.
 #[derive(Default)]
 struct Silent {
-    hosts: BTreeSet<String>,
+    /// Registries that did not answer, and what to do about each.
+    hosts: BTreeMap<String, String>,
+    /// Places whose faults were told.
     origins: BTreeSet<usize>,
 }
 

@@ -13,7 +13,11 @@ use super::source::EngineImage;
 use crate::domain::{Class, Digest, Error, Hash, RepositoryName, Result, Tag};
 
 /// Repository, and perhaps a tag.
-type Name = (RepositoryName, Option<Tag>);
+pub(super) type Name = (RepositoryName, Option<Tag>);
+
+/// What to do about an image whose source has no name for it that can be stored.
+const NAME_IT: &str = "add name: HOST/REPOSITORY:TAG to the image in the release file; without one write SOURCE HOST/REPOSITORY:TAG as a \
+                       line of a file, and give that with --images FILE";
 
 /// An image at the point where its walk begins.
 pub(super) struct Start {
@@ -50,10 +54,7 @@ pub(super) fn from_file(origin: &dyn Origin, picked: Result<Picked>, request: &I
 }
 
 fn named(origin: &dyn Origin, picked: Picked, request: &ImageRequest) -> Result<Start> {
-    let (mut names, left_out) = match &request.name {
-        Some((repository, tag)) => (under(repository, tag.as_ref(), &picked.names), Vec::new()),
-        None => as_there(&picked.names)?,
-    };
+    let (mut names, left_out) = stored_names(request, &picked.names)?;
     let name = names.pop_front().ok_or_else(unnamed)?;
     let found = origin.manifest(&picked.digest)?.ok_or_else(|| missing(picked.digest))?;
     Ok(Start {
@@ -64,6 +65,18 @@ fn named(origin: &dyn Origin, picked: Picked, request: &ImageRequest) -> Result<
         found,
         stated: Some(picked.media_type),
     })
+}
+
+/// The names that an image is stored under, and of those that it cannot have, why.
+///
+/// # Errors
+///
+/// `E-CONTENT` where its source has names and none of them can be stored.
+pub(super) fn stored_names(request: &ImageRequest, known: &[KnownName]) -> Result<(VecDeque<Name>, Vec<String>)> {
+    match &request.name {
+        Some((repository, tag)) => Ok((under(repository, tag.as_ref(), known), Vec::new())),
+        None => as_there(known),
+    }
 }
 
 /// The names in a repository that the release file gives: with its tag, else with each tag that the source has.
@@ -124,7 +137,7 @@ fn as_there(known: &[KnownName]) -> Result<(VecDeque<Name>, Vec<String>)> {
 fn stored(known: &KnownName) -> Result<Name> {
     let name = known.name.as_ref().ok_or_else(unnamed)?;
     let repository = name.repository().ok_or_else(unnamed)?;
-    readable(&repository, &name.to_string())?;
+    readable(&repository, &name.to_string()).map_err(|error| error.remedy(NAME_IT))?;
     Ok((repository, name.tag.clone()))
 }
 
@@ -191,9 +204,7 @@ fn unnamed() -> Error {
         "name",
         "the source does not say under which name the image is to be stored",
     )
-    .remedy(
-        "add name: HOST/REPOSITORY:TAG to the image, or, in a list of images, HOST/REPOSITORY:TAG behind the source",
-    )
+    .remedy(NAME_IT)
 }
 
 fn missing(digest: Digest) -> Error {

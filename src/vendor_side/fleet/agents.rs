@@ -19,7 +19,7 @@ pub(super) struct WantedAgent<'a> {
 impl<'a> WantedAgent<'a> {
     /// Asks for the images.
     pub(super) fn new(entry: &'a AgentEntry, closure: &mut Closure) -> Self {
-        let mut image = |image: &Option<ImageEntry>| image.as_ref().map(|image| closure.add(image.request()));
+        let mut image = |image: &Option<ImageEntry>| image.as_ref().map(|image| closure.add_entry(image));
         Self {
             docker: image(&entry.docker),
             autoheal: image(&entry.autoheal),

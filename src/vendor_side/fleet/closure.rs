@@ -19,6 +19,8 @@ pub(super) type StoredName = (RepositoryName, Option<Tag>);
 pub(super) struct Closure {
     requests: Vec<ImageRequest>,
     places: BTreeMap<ImageRequest, Wanted>,
+    /// Where the release names an image, by what is asked for.
+    said: BTreeMap<ImageRequest, String>,
     /// Images of the release by the name that they are stored under.
     by_name: BTreeMap<(RepositoryName, Tag), ImageRequest>,
     /// What a reference with a digest must turn out to be.
@@ -26,17 +28,74 @@ pub(super) struct Closure {
 }
 
 impl Closure {
-    /// Starts with the images that the release names by itself.
-    pub(super) fn new(images: &[ImageEntry]) -> Self {
+    /// Starts with the images that the release names by itself. `names` says what an image that is given no name is called where it
+    /// comes from.
+    pub(super) fn new(images: &[ImageEntry], names: &mut dyn FnMut(&ImageRequest) -> Vec<StoredName>) -> Self {
         let mut closure = Self::default();
         for image in images {
-            closure.add(image.request());
-            let name = image.name.clone().or_else(|| image.source.own_name());
-            if let Some((repository, Some(tag))) = name {
-                closure.by_name.insert((repository, tag), image.request());
+            closure.add_entry(image);
+            let request = image.request();
+            match image.name.clone().or_else(|| image.source.own_name()) {
+                Some((repository, Some(tag))) => {
+                    closure.by_name.insert((repository, tag), request);
+                }
+                _ => closure.known_there(&request, names(&request)),
             }
         }
         closure
+    }
+
+    /// Takes the names that the source of an image has for it. The image is stored under all of them, and counts under the first; by
+    /// another one it is asked for once more, so that an application gets the name that it says.
+    fn known_there(&mut self, request: &ImageRequest, names: Vec<StoredName>) {
+        for (place, (repository, tag)) in names.into_iter().enumerate() {
+            let Some(tag) = tag else { continue };
+            let name = (place > 0).then(|| (repository.clone(), Some(tag.clone())));
+            let request = ImageRequest {
+                name: name.or_else(|| request.name.clone()),
+                ..request.clone()
+            };
+            // A name that the author gives counts more.
+            self.by_name.entry((repository, tag)).or_insert(request);
+        }
+    }
+
+    /// Asks for an image of the release.
+    pub(super) fn add_entry(&mut self, image: &ImageEntry) -> Wanted {
+        self.is_said(image.request(), image);
+        self.add(image.request())
+    }
+
+    /// Asks for an image that an application lists: one that is no more than a reference comes from an image of the release that is stored
+    /// under this name, if there is one.
+    pub(super) fn add_called(&mut self, image: &ImageEntry) -> Wanted {
+        let called = image.as_called();
+        if let (Source::Registry(reference), None) = (&called.source, &called.name)
+            && called.options == ImageOptions::default()
+            && let Some(request) = self.named(reference)
+        {
+            let wanted = self.add(request);
+            let pin = reference.digest.map(|digest| (wanted, digest, reference.to_string()));
+            self.pinned.extend(pin);
+            return wanted;
+        }
+        self.add_entry(&called)
+    }
+
+    /// The image of the release that is stored under a name.
+    fn named(&self, reference: &ImageReference) -> Option<ImageRequest> {
+        let key = (reference.repository()?, reference.clone().meant().tag?);
+        self.by_name.get(&key).cloned()
+    }
+
+    /// Notes where the release names what is asked for.
+    fn is_said(&mut self, request: ImageRequest, image: &ImageEntry) {
+        self.said.entry(request).or_insert_with(|| image.place.clone());
+    }
+
+    /// Returns where the release names what is asked for, if it is not an application alone that does.
+    pub(super) fn place(&self, request: &ImageRequest) -> Option<&str> {
+        self.said.get(request).map(String::as_str)
     }
 
     /// Asks for an image.
@@ -58,6 +117,9 @@ impl Closure {
     /// `E-CONTENT reference` for what is no reference to an image that a bundle can carry.
     pub(super) fn reference(&mut self, text: &str, elsewhere: &BTreeMap<String, ImageEntry>) -> Result<Wanted> {
         let (request, _, digest) = self.request(text, elsewhere)?;
+        if let Some(image) = elsewhere.values().find(|image| image.source == request.source) {
+            self.is_said(request.clone(), image);
+        }
         let wanted = self.add(request);
         if let Some(digest) = digest {
             self.pinned.push((wanted, digest, text.to_owned()));
@@ -100,11 +162,7 @@ impl Closure {
                 name: entry.name.clone().or_else(|| Some((repository.clone(), tag.clone()))),
                 ..entry.request()
             });
-        let named = || {
-            let key = (repository.clone(), tag.clone()?);
-            self.by_name.get(&key).cloned()
-        };
-        let request = said.or_else(named).unwrap_or_else(|| ImageRequest {
+        let request = said.or_else(|| self.named(&reference)).unwrap_or_else(|| ImageRequest {
             source: Source::Registry(reference.clone()),
             name: None,
             options: ImageOptions::default(),
@@ -168,13 +226,13 @@ mod tests {
                 (name.repository().unwrap(), name.tag)
             }),
             options: ImageOptions::default(),
-            place: (1, 1),
+            place: "release.yaml:1:1".to_owned(),
         }
     }
 
     #[test]
     fn references_lead_where_the_author_says() {
-        let mut closure = Closure::new(&[entry("oci:web", Some("example.com/web:1"))]);
+        let mut closure = Closure::new(&[entry("oci:web", Some("example.com/web:1"))], &mut |_| Vec::new());
         let elsewhere = BTreeMap::from([("db:16".to_owned(), entry("oci:db", None))]);
         let none = BTreeMap::new();
         let web = closure.reference("example.com/web:1", &none).unwrap();
@@ -202,6 +260,33 @@ mod tests {
             let error = closure.reference(bad, &none).unwrap_err();
             assert_eq!((error.class(), error.code()), (Class::Content, "reference"));
         }
+    }
+
+    #[test]
+    fn an_image_counts_under_every_name_that_its_source_has_for_it() {
+        let name = |tag: &str| -> StoredName { ("example.com/web".parse().unwrap(), Some(tag.parse().unwrap())) };
+        let mut closure = Closure::new(&[entry("oci:web", None)], &mut |_| vec![name("1"), name("2")]);
+        let none = BTreeMap::new();
+        let first = closure.reference("example.com/web:1", &none).unwrap();
+        let second = closure.reference("example.com/web:2", &none).unwrap();
+        assert_eq!((first, second), (Wanted(0), Wanted(1)));
+        assert_eq!(closure.name_of("example.com/web:2", &none).unwrap(), name("2"));
+        // Another one comes from where its name leads.
+        closure.reference("example.com/web:3", &none).unwrap();
+        let asked: Vec<(String, bool)> = closure
+            .requests()
+            .iter()
+            .map(|request| (request.source.to_string(), request.name == Some(name("2"))))
+            .collect();
+        let asked: Vec<(&str, bool)> = asked.iter().map(|(source, named)| (source.as_str(), *named)).collect();
+        assert_eq!(
+            asked,
+            [
+                ("oci:/b/web", false),
+                ("oci:/b/web", true),
+                ("example.com/web:3", false)
+            ]
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Appliances refuse such a release too (D11); here it is refused before it is signed. Removals are repeated in every later
 //! release, because a site may skip the one that said it first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ids::Ids;
 use crate::bundle::desired::{DesiredState, Target};
@@ -26,6 +26,8 @@ pub(in super::super) struct EarlierRelease {
 pub(in super::super) struct Removals {
     /// For the desired state of the bundle.
     pub(in super::super) removed: Vec<Uuid>,
+    /// What it was called, where the release before or the release file says that.
+    pub(in super::super) names: BTreeMap<Uuid, String>,
     /// What the ledger keeps.
     pub(in super::super) remembered: DesiredState,
     /// Names that no earlier release here had.
@@ -48,6 +50,16 @@ impl EarlierRelease {
             .remedy("put the workspace back from your backup")
         })?;
         Ok(Self { before })
+    }
+
+    /// Adds what it called those of `ids` that have no name yet; whether any is still without one.
+    pub(in super::super) fn name(&self, ids: &[Uuid], names: &mut BTreeMap<Uuid, String>) -> bool {
+        for (id, name) in self.before.iter().flat_map(|state| names_of(&state.targets)) {
+            if ids.contains(&id) {
+                names.entry(id).or_insert(name);
+            }
+        }
+        ids.iter().any(|id| !names.contains_key(id))
     }
 
     /// Compares a new state of the whole fleet with the one before.
@@ -77,6 +89,7 @@ impl EarlierRelease {
         }
         let present: BTreeSet<Uuid> = ids_of(&new.targets).collect();
         let mut removed: BTreeSet<Uuid> = BTreeSet::new();
+        let mut names: BTreeMap<Uuid, String> = names_of(&before.targets).collect();
         for entry in &file.removed {
             let id = self.removal(entry, new, before, file, ids, &mut warnings)?;
             if present.contains(&id) {
@@ -88,6 +101,9 @@ impl EarlierRelease {
                     .expected("one of both"));
             }
             removed.insert(id);
+            if entry.value != id.to_string() {
+                names.insert(id, entry.value.clone());
+            }
         }
         let given = removed.clone();
         removed.extend(before.removed.iter().filter(|id| !present.contains(id)));
@@ -156,10 +172,13 @@ impl EarlierRelease {
                 &dropped,
             )
             .expected("everything that runs at sites, or an instruction to remove it")
-            .remedy(format!(
-                "add it again, or name it under removed:{}",
-                renamed(new, before)
-            )));
+            .remedy(if file.is_listed {
+                "build it from a release file with -f, which names targets again or under removed:; or release the images in another channel \
+                 with --channel"
+                    .to_owned()
+            } else {
+                format!("add it again, or name it under removed:{}", renamed(new, before))
+            }));
         }
         let gone = |target: &&Target| given.contains(&target.id);
         if before.targets.iter().any(|target| gone(&target)) {
@@ -170,8 +189,10 @@ impl EarlierRelease {
         }
         let removed: Vec<Uuid> = removed.into_iter().collect();
         let remembered = remember(new, before, &removed);
+        names.retain(|id, _| removed.contains(id));
         Ok(Removals {
             removed,
+            names,
             remembered,
             warnings,
         })
@@ -227,17 +248,7 @@ impl EarlierRelease {
             ));
             return Ok(id);
         }
-        let names: Vec<String> = before
-            .targets
-            .iter()
-            .flat_map(|target| {
-                let below = target
-                    .deployments
-                    .iter()
-                    .map(|deployment| format!("{}/{}", target.name, deployment.application));
-                std::iter::once(target.name.clone()).chain(below.collect::<Vec<_>>())
-            })
-            .collect();
+        let names: Vec<String> = names_of(&before.targets).map(|(_, name)| name).collect();
         let error = file
             .mistake(
                 entry.place,
@@ -296,6 +307,15 @@ fn ids_of(targets: &[Target]) -> impl Iterator<Item = Uuid> {
     targets
         .iter()
         .flat_map(|target| std::iter::once(target.id).chain(target.deployments.iter().map(|deployment| deployment.id)))
+}
+
+/// What targets and deployments are called by people.
+fn names_of(targets: &[Target]) -> impl Iterator<Item = (Uuid, String)> {
+    targets.iter().flat_map(|target| {
+        let below = target.deployments.iter();
+        let below = below.map(|deployment| (deployment.id, format!("{}/{}", target.name, deployment.application)));
+        std::iter::once((target.id, target.name.clone())).chain(below)
+    })
 }
 
 fn identity(found: String, expected: &str, old: &Uuid) -> Error {

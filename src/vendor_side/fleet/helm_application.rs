@@ -93,7 +93,7 @@ impl HelmBase {
             images: application
                 .images
                 .iter()
-                .map(|image| gathered.closure.add(image.as_called().request()))
+                .map(|image| gathered.closure.add_called(image))
                 .collect(),
             chart,
         }

@@ -18,7 +18,9 @@ use super::helm_chart::WantedChart;
 use super::helm_images::resolve;
 use super::helm_question::{Question, Resolved};
 use crate::bundle::desired::{DockerMode, SecretSource, SecretUse};
-use crate::collect::{ImageRequest, Problems, RegistryOptions, Source, is_of_registry, readable};
+use crate::collect::{
+    ImageRequest, Origins, Problems, RegistryOptions, Source, is_of_registry, is_of_source, readable,
+};
 use crate::domain::{Class, Error, Result, Scope, SecretName};
 use crate::leak::AllowPlain;
 use crate::release_file::{
@@ -83,9 +85,18 @@ pub(crate) fn prepare<'a>(
     documents: &[(&str, &str)],
     options: &RegistryOptions,
     charts: ChartOptions<'_>,
+    origins: &mut Origins,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Prepared<'a>> {
-    let mut gathered = Gathered::new(folder.clone(), Closure::new(&file.images));
+    let mut names = |request: &ImageRequest| {
+        if file.applications.is_empty() {
+            return Vec::new();
+        }
+        progress(&request.source.to_string());
+        // What is wrong with a source is told when it is collected.
+        origins.names(request).unwrap_or_default()
+    };
+    let mut gathered = Gathered::new(folder.clone(), Closure::new(&file.images, &mut names));
     for entry in &file.files {
         gathered.closure.add(entry.request(scope)?);
     }
@@ -114,9 +125,27 @@ pub(crate) fn prepare<'a>(
         if let Some(stored) = stored
             && let Err(error) = readable(&stored, stored.as_str())
         {
-            let (line, column) = image.place;
-            let place = format!("{}:{line}:{column}", file.path.display());
-            gathered.problems.note(&place, &error);
+            let error = if file.is_listed {
+                error.remedy(format!(
+                    "write the line {} registry.example.com/app:1.0, with a name of yours, into a file, and give that with --images FILE",
+                    image.source
+                ))
+            } else {
+                error
+            };
+            gathered.problems.note(&image.place, &error);
+        }
+    }
+    // A list holds nothing else: where it is not collected, what is wrong with its other lines is told all the same.
+    if file.is_listed && !gathered.problems.is_empty() {
+        for image in &file.images {
+            if let Err(error) = origins.looked_into(&image.source)
+                && is_of_source(&error)
+            {
+                gathered
+                    .problems
+                    .note(&format!("{}: {}", image.place, image.source), &error);
+            }
         }
     }
     let mut applications = Vec::new();
@@ -407,6 +436,11 @@ impl Prepared<'_> {
     /// Returns what is to be collected.
     pub(crate) fn requests(&self) -> &[ImageRequest] {
         self.closure.requests()
+    }
+
+    /// Returns where the release names what is to be collected.
+    pub(crate) fn place(&self, request: &ImageRequest) -> Option<String> {
+        self.closure.place(request).map(ToOwned::to_owned)
     }
 
     /// Gives the problems away, to be told with those of the collection.

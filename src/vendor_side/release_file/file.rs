@@ -29,6 +29,8 @@ pub const RELEASE_FILE_BYTES: u64 = 1 << 20;
 pub struct ReleaseFile {
     /// Where it was read from, for messages.
     pub path: PathBuf,
+    /// Whether there is no such file, and lists of images stand for it.
+    pub is_listed: bool,
     /// The product.
     pub product: Name,
     /// The channel.
@@ -312,6 +314,7 @@ impl ReleaseFile {
                 })
                 .collect::<Result<_>>()?,
             path: path.to_owned(),
+            is_listed: false,
             named: mistakes.into_named(),
         })
     }

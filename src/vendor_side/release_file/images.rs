@@ -22,8 +22,8 @@ pub struct ImageEntry {
     pub name: Option<(RepositoryName, Option<Tag>)>,
     /// How it is carried.
     pub options: ImageOptions,
-    /// Where the entry stands.
-    pub place: (u64, u64),
+    /// Where the entry stands: file, line and column, as messages name it.
+    pub place: String,
 }
 
 /// The long form.
@@ -55,7 +55,7 @@ impl ImageEntry {
     /// The same under the name by which an application calls it: one without a tag means the tag `latest`, whatever the source's is.
     #[must_use]
     pub fn as_called(&self) -> Self {
-        let name = self.name.clone();
+        let name = self.name.clone().or_else(|| self.source.own_name());
         Self {
             name: name.map(|(repository, tag)| (repository, Some(tag.unwrap_or_else(default_tag)))),
             ..self.clone()
@@ -72,7 +72,7 @@ impl Mistakes<'_> {
                     source,
                     name: None,
                     options: ImageOptions::default(),
-                    place: place(entry),
+                    place: self.place(place(entry)),
                 })
             }
             TextOr::Map(image) => {
@@ -89,7 +89,7 @@ impl Mistakes<'_> {
                         allow_missing_subject: image.allow_missing_subject,
                         allow_nondistributable_artifacts: image.allow_nondistributable_artifacts,
                     },
-                    place: place(&image.source),
+                    place: self.place(place(&image.source)),
                 })
             }
         }

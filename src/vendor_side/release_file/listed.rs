@@ -74,6 +74,7 @@ impl ReleaseFile {
         }
         Ok(Self {
             path: folder.join("a list of images"),
+            is_listed: true,
             product: release.product,
             channel: release.channel,
             version: Some(release.sequence.to_string()),
@@ -126,7 +127,7 @@ impl Mistakes<'_> {
             source: self.source(source, place, base)?,
             name,
             options: ImageOptions::default(),
-            place,
+            place: self.place(place),
         }))
     }
 }

@@ -74,12 +74,13 @@ impl Mistakes<'_> {
         Ok(())
     }
 
-    pub(super) fn at(&self, (line, column): (u64, u64), code: &'static str, found: impl fmt::Display) -> Error {
-        Error::new(
-            Class::Usage,
-            code,
-            format!("{}:{line}:{column}: {found}", self.path.display()),
-        )
+    pub(super) fn at(&self, place: (u64, u64), code: &'static str, found: impl fmt::Display) -> Error {
+        Error::new(Class::Usage, code, format!("{}: {found}", self.place(place)))
+    }
+
+    /// A place as messages name it.
+    pub(super) fn place(&self, (line, column): (u64, u64)) -> String {
+        format!("{}:{line}:{column}", self.path.display())
     }
 
     pub(super) fn value<T>(&self, value: &Spanned<T>, found: impl fmt::Display, expected: impl Into<String>) -> Error {

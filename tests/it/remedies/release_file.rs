@@ -192,9 +192,22 @@ fn what_a_release_before_told_targets_is_kept_or_named_as_the_message_says() {
         remedy.starts_with("add it again, or name it under removed:"),
         "{remedy}"
     );
+    // A list of images can name neither: another channel has no targets, and a release file has what is missing.
+    shop.write("images.txt", "oci:hello:1.0 registry.test/shop/web:1.0\n");
+    let listed = "bundle create --images images.txt -o listed.airlock";
+    let remedy = shop.run(listed).remedy("E-POLICY", "undeploy");
+    assert!(remedy.starts_with("build it from a release file with -f"), "{remedy}");
+    let option = remedy.rsplit_once(' ').unwrap().1;
+    shop.good(&format!("{listed} {option} plain"));
     shop.build(&release(2, &both)).succeeded();
-    shop.build(&release(3, &(target("press-1", "") + "removed: [press-2]\n")))
-        .succeeded();
+    let removed = release(3, &(target("press-1", "") + "removed: [press-2]\n"));
+    shop.build(&removed).succeeded();
+    // Whose UUIDs go is said in every plan, also by a release that only repeats it.
+    for text in [&removed, &release(4, &target("press-1", ""))] {
+        shop.write("release.yaml", text);
+        let planned = shop.shown("bundle create -f release.yaml --dry-run");
+        assert!(planned.contains("removes      press-2 ("), "{planned}");
+    }
     // Another id under a name that was there.
     let hub = ", id: 7b1c0a52-0d1e-4f5a-9c3b-2a1f0e9d8c7b";
     let remedy = shop

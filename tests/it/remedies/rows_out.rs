@@ -23,6 +23,7 @@ pub(super) const ROWS_OUT: &[(&str, Row)] = &[
     ("Usage title: name the file with -o; nothing was written", Followed(&["a_form_that_leads_elsewhere_writes_nothing"])),
     ("Dependency needs: give what holds them with --base, several where they build on one another, or unpack a bundle that was made with --full", Followed(&["layers_that_are_copied_from_others_are_made_of_their_bases"])),
     ("Io mirror-refused: see what the registry says; everything else is there, and the same command passes over it", Followed(&["a_copy_that_was_stopped_goes_on"])),
+    ("?: wait, or see its limits and its own log; then give the same command again: what is there already is passed over", Followed(&["what_passes_is_tried_again_and_what_does_not_is_told"])),
     ("Io mirror: check [mirror] in the configuration and the registry; then give the same command again: what is there already is passed over", Followed(&["what_passes_is_tried_again_and_what_does_not_is_told"])),
     ("State staging: give the same command again: what was left of that run is removed now", Followed(&["content_that_an_earlier_run_lost_is_told_and_unpacked_again"])),
     ("Usage access: make one with `airlock access add NAME --read PATTERN`, and give what it prints", Followed(&["hosts_and_credentials_are_given_as_the_messages_say"])),

@@ -1,7 +1,7 @@
 //! A vendor at work, with a workspace and a folder of files; its remedies are followed as a person there would.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use super::follow::Ran;
 use crate::support::appliance::{AIRLOCK, read, write, write_private};
@@ -58,7 +58,16 @@ impl Workshop {
     }
 
     /// Runs a command whose words say all.
-    pub(super) fn run_plain(&self, mut command: Command, words: &str) -> Ran {
+    pub(super) fn run_plain(&self, command: Command, words: &str) -> Ran {
+        Ran::of(&self.output(command, words))
+    }
+
+    /// What `airlock WORDS` shows a person.
+    pub(super) fn shown(&self, words: &str) -> String {
+        String::from_utf8(self.output(Command::new(AIRLOCK), words).stdout).unwrap()
+    }
+
+    fn output(&self, mut command: Command, words: &str) -> Output {
         command
             .args(words.split_whitespace())
             .current_dir(self.0.path())
@@ -68,7 +77,7 @@ impl Workshop {
             .env("AIRLOCK_WORKSPACE", "w")
             .env("SOURCE_DATE_EPOCH", "1767225600")
             .stdin(Stdio::null());
-        Ran::of(&command.output().unwrap())
+        command.output().unwrap()
     }
 
     #[track_caller]

@@ -4,6 +4,7 @@
 use airlock::bundle::desired::{DesiredState, DockerMode, TargetKind};
 use airlock::domain::{Digest, Uuid};
 
+use crate::support::docker_archive::{DockerArchive, layer};
 use crate::support::image_set::ImageSet;
 use crate::support::registry::{Access, Behaviour, TestRegistry};
 use crate::support::vendor_folder::{VendorFolder, desired};
@@ -50,6 +51,78 @@ fn the_fixture_becomes_a_desired_state_with_documents_for_the_placeholder_host()
     let document = contents.0.values().find(|bytes| **bytes == state.to_bytes());
     assert!(document.is_some(), "the desired state travels");
     assert_eq!(&DesiredState::parse(&state.to_bytes()).unwrap(), state);
+}
+
+#[test]
+fn an_image_of_the_release_counts_under_every_name_that_its_source_has() {
+    let mut folder = VendorFolder::new();
+    let mut archive = DockerArchive::default();
+    // Nobody answers under this host: what is not found in the release cannot be collected.
+    let called = [
+        "registry.acme.invalid/erp/web:7.0",
+        "registry.acme.invalid/erp/web:stable",
+    ];
+    archive.image(&called, &[&layer("file", b"bytes")]);
+    folder.write("web.tar", archive.tar(0));
+    folder.write(
+        "app/c.yaml",
+        "services:\n  a: {image: 'registry.acme.invalid/erp/web:7.0'}\n  b: {image: 'registry.acme.invalid/erp/web:stable'}\n",
+    );
+    folder.write("k/Chart.yaml", "apiVersion: v2\nname: k\nversion: 1.0.0\n");
+    folder.write("k/values.yaml", "image: registry.acme.invalid/erp/web:7.0\n");
+    folder.write(
+        "k/templates/a.yaml",
+        "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: \"{{ .Values.image }}\"}]}\n",
+    );
+    let release = |source: &str| {
+        format!(
+            "images:\n- {source}\n\
+             agents:\n- name: 1.0.0\n  docker: {{source: 'oci:hello:1.0', name: 'a.example.com/d:1'}}\n  autoheal: {{source: 'oci:hello:1.0', name: 'a.example.com/h:1'}}\n  kubernetes: {{source: 'oci:hello:1.0', name: 'a.example.com/k:1'}}\n\
+             applications:\n- {{name: one, version: \"1\", compose: app/c.yaml}}\n- {{name: two, version: \"1\", chart: k, image_values: [image]}}\n\
+             targets:\n- {{name: t, kind: docker, deployments: [{{application: one}}]}}\n- {{name: u, kind: kubernetes, namespace: n, deployments: [{{application: two}}]}}\n"
+        )
+    };
+    let (built, _) = folder.build(&release("docker-archive:web.tar"), 1).unwrap();
+    let images = |state: &DesiredState| -> Vec<Vec<(String, Digest)>> {
+        let deployments = state.targets.iter().flat_map(|target| &target.deployments);
+        let mut all: Vec<Vec<_>> = deployments
+            .map(|deployment| {
+                let named = deployment
+                    .images
+                    .iter()
+                    .map(|image| (image.repository.to_string(), image.digest));
+                named.filter(|(name, _)| !name.starts_with("charts.")).collect()
+            })
+            .collect();
+        all.sort();
+        all
+    };
+    let found = images(desired(&built));
+    let web = found[0][0].clone();
+    assert_eq!(web.0, "registry.acme.invalid/erp/web");
+    assert_eq!(found, [vec![web.clone()], vec![web]]);
+    let names = folder.names();
+    assert!(
+        called.iter().all(|name| names.iter().any(|known| known == name)),
+        "{names:?}"
+    );
+    // The same where the source names one of them, as for a name that the author gives; another one is not of the release.
+    folder.edit("app/c.yaml", ":stable", ":7.0");
+    for (source, sequence) in [
+        ("docker-archive:web.tar:registry.acme.invalid/erp/web:7.0", 2),
+        (
+            "{source: 'docker-archive:web.tar:7.0', name: registry.acme.invalid/erp/web}",
+            3,
+        ),
+    ] {
+        let (built, _) = folder.build(&release(source), sequence).unwrap();
+        assert_eq!(images(desired(&built)), found, "{source}");
+    }
+    let (class, code, text) = folder.refused(
+        &release("docker-archive:web.tar:registry.acme.invalid/erp/web:stable"),
+        4,
+    );
+    assert_eq!((class, code), ("E-IO", "registry"), "{text}");
 }
 
 #[test]

@@ -60,12 +60,17 @@ fn a_first_bundle_needs_no_release_file() {
         said.contains("app/stable, release 1, issued 2026-01-01T00:00:00Z"),
         "{said}"
     );
-    // A list beside it, and the next number.
+    // A host with a port names nothing in a bundle: what the message says is written into a list.
     let registry = registry();
-    let list = format!(
-        "# what runs there\n{} registry.test/acme/app:2.0 # renamed\n\n",
-        registry.image(":1.0")
-    );
+    let image = registry.image(":1.0");
+    let (class, code, event) = folder.refused(&[&create[..], &["--image", &image, "-o", "x.airlock"]].concat());
+    assert_eq!((class.as_str(), code.as_str()), ("E-CONTENT", "reference"), "{event}");
+    assert!(event["found"].as_str().unwrap().contains("--image:2:1: "), "{event}");
+    let remedy = event["remedy"].as_str().unwrap();
+    let line = remedy.strip_prefix("write the line ").unwrap();
+    let (line, _) = line.split_once(", with a name of yours, into a file").unwrap();
+    // A list beside it, and the next number.
+    let list = format!("# what runs there\n{line} # renamed\n\n");
     fs::write(folder.path("images.txt"), list).unwrap();
     let more = [
         "--images",
@@ -81,7 +86,7 @@ fn a_first_bundle_needs_no_release_file() {
     assert_eq!((&made["sequence"], &made["version"]), (&json!(2), &json!("v2")));
     assert_eq!(made["audience"], json!(["a".repeat(32)]));
     let listed = folder.good(&["bundle", "inspect", "two.airlock", "--trust", "w/root.json", "--list"]);
-    assert!(listed.to_string().contains("registry.test/acme/app"), "{listed}");
+    assert!(listed.to_string().contains("registry.example.com/app"), "{listed}");
 }
 
 #[test]
@@ -116,6 +121,29 @@ fn lists_that_name_nothing_leave_nothing() {
         );
     }
     archive(&folder, "acme/web:1.0");
+    // What is wrong with one line hides nothing of the others: each is told with its place.
+    let registry = registry();
+    let list = format!(
+        "oci:nolayout\ndocker-archive:app.tar\ndocker-archive:none.tar\n{} a.example.com/b:1\ndocker-archive:app.tar:9\n",
+        registry.image(":9")
+    );
+    fs::write(folder.path("some.txt"), &list).unwrap();
+    let (class, code, event) = folder.refused(&[&create[..], &["--images", "some.txt"]].concat());
+    assert_eq!((class.as_str(), code.as_str()), ("E-CONTENT", "problems"), "{event}");
+    let said = event["found"].as_str().unwrap();
+    assert!(said.starts_with("4 things"), "{said}");
+    for place in [1, 3, 4, 5] {
+        assert!(said.contains(&format!("some.txt:{place}:1: ")), "{said}");
+    }
+    // So it is where nothing is collected, for a name is none.
+    let ported = list.replace(" a.example.com/b:1", "");
+    fs::write(folder.path("some.txt"), ported).unwrap();
+    let (.., event) = folder.refused(&[&create[..], &["--images", "some.txt"]].concat());
+    let said = event["found"].as_str().unwrap();
+    for place in [1, 3, 4, 5] {
+        assert!(said.contains(&format!("some.txt:{place}:1: ")), "{said}");
+    }
+    assert!(!folder.path("out.airlock").exists());
     folder.good(&[&create[..], &["--image", "docker-archive:app.tar"]].concat());
 }
 

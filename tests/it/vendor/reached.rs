@@ -356,6 +356,19 @@ fn what_a_registry_says_of_its_refusal_is_shown() {
             );
         }
     }
+    // One that was asked often enough was reached: what is to be done is another thing than where nobody answers.
+    for (status, says) in [(429, "wait, and try again; "), (500, "try again later; ")] {
+        registry.add_faults(vec![Fault::Said("manifests/1.0", status, "0", LIMIT); 6]);
+        let event = refused(&folder, &[], &[], "E-IO", "registry");
+        assert!(
+            event["found"]
+                .as_str()
+                .unwrap()
+                .contains("your pull rate limit., 6 times"),
+            "{event}"
+        );
+        assert!(event["remedy"].as_str().unwrap().starts_with(says), "{event}");
+    }
     // A wait that is short enough is waited for, and said.
     registry.add_faults([Fault::Said("manifests/1.0", 429, "1", LIMIT)]);
     let output = folder.run(&CREATE);

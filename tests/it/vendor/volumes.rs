@@ -58,6 +58,12 @@ fn volumes_are_written_and_read_from_the_command_line() {
     assert_eq!(made["reader"], "0.2.0");
     let verify = |more: &[&str]| folder.good(&[&["bundle", "verify"], more, &["--trust", "w/root.json"]].concat());
     assert_eq!(verify(&[files[1], files[0]])["head_digest"], made["head_digest"]);
+    // One volume is enough to compare by, and the size is that of all.
+    let compared = folder.good(&["bundle", "diff", files[0], files[0], "--trust", "w/root.json"]);
+    assert!(
+        compared["a"]["bundle_bytes"].as_u64().unwrap() > 9_000_000,
+        "{compared}"
+    );
     // The same inputs give the same bytes; what stood there is replaced, and one file takes the name of the bundle itself.
     let before: Vec<Vec<u8>> = files.iter().map(|file| fs::read(folder.path(file)).unwrap()).collect();
     create(&folder, &["--volume-size", "6M"]);

@@ -104,6 +104,29 @@ fn applications_and_targets_are_compared() {
     // Backwards: what was added is no longer stated.
     let back = Ended::of(&bench.diff(&b, &a, "json"));
     assert_eq!(names(&back.result["targets"]["removed"]), ["edge-2"]);
+    // An application that comes or goes is none that changes.
+    let none = bench.vendor.bundle(3, &[noise(900, 2)], SMALL_CHUNKS);
+    for (pair, counts, line) in [
+        (
+            [&none, &a],
+            "applications 0 changed, 1 added, 0 no longer stated, 0 the same",
+            "\n  + ",
+        ),
+        (
+            [&a, &none],
+            "applications 0 changed, 0 added, 1 no longer stated, 0 the same",
+            "\n  - ",
+        ),
+        (
+            [&a, &b],
+            "applications 1 changed, 0 added, 0 no longer stated, 0 the same",
+            "\n  ~ ",
+        ),
+    ] {
+        let human = String::from_utf8(bench.diff(pair[0], pair[1], "human").stdout).unwrap();
+        let (_, below) = human.split_once(counts).unwrap_or_else(|| panic!("{human}"));
+        assert!(below.starts_with(line), "{human}");
+    }
 }
 
 #[test]

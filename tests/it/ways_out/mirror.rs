@@ -190,9 +190,7 @@ fn what_passes_is_tried_again_and_what_does_not_is_told() {
     failed.assert_refused("E-IO", "mirror", "");
     plant.registry.behave(|behaviour| behaviour.faults.clear());
     assert!(
-        failed
-            .remedy()
-            .starts_with("check [mirror] in the configuration and the registry"),
+        failed.remedy().starts_with("wait, or see its limits and its own log"),
         "{}",
         failed.remedy()
     );

@@ -43,8 +43,8 @@ pub use recorded::Recorded;
 pub use records::{NewGap, NewRecord, is_record, put_gap, put_record, room};
 pub use restored::{ToldNumber, put_restored, restored_number, told_number, unsure_since};
 pub use signed::{
-    NumberedHead, SignedRelease, fleet_before, highest_numbers, newest_release, numbered_of, record_fleet,
-    record_release, signed_release,
+    NumberedHead, SignedRelease, each_fleet_before, fleet_before, highest_numbers, newest_release, numbered_of,
+    record_fleet, record_release, signed_release,
 };
 pub use signed_agents::{SignedAgent, Stands, record_agents, stands};
 pub use site::{Replacement, Site, earlier_keys, enrol, replace, site, site_by_name, sites, withdraw, withdrawn};

@@ -223,6 +223,38 @@ pub fn fleet_before(connection: &Connection, scope: &Scope, counter: Counter) ->
         .sql("read what targets run")
 }
 
+/// Goes through what releases before a number told targets to run, the newest first, until `visit` returns false.
+///
+/// # Errors
+///
+/// Those of `visit` and of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn each_fleet_before(
+    connection: &Connection,
+    scope: &Scope,
+    counter: Counter,
+    mut visit: impl FnMut(&[u8]) -> Result<bool>,
+) -> Result<()> {
+    const WHAT: &str = "read what targets ran";
+    let mut select = connection
+        .prepare(
+            "SELECT state FROM signed_fleet
+             WHERE domain = ?1 AND product = ?2 AND channel = ?3 AND (epoch < ?4 OR (epoch = ?4 AND sequence < ?5))
+             ORDER BY epoch DESC, sequence DESC",
+        )
+        .sql(WHAT)?;
+    let (epoch, sequence) = (counter.epoch, counter.sequence);
+    let mut rows = select
+        .query(params![scope.domain, scope.product, scope.channel, epoch, sequence])
+        .sql(WHAT)?;
+    while let Some(row) = rows.next().sql(WHAT)? {
+        let state: Vec<u8> = row.get(0).sql(WHAT)?;
+        if !visit(&state)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
 fn read_release(row: &Row<'_>) -> rusqlite::Result<SignedRelease> {
     Ok(SignedRelease {
         counter: Counter {
