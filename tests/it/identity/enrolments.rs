@@ -11,7 +11,7 @@ use crate::support::appliance::{read, write};
 fn each_vendor_has_a_file_that_names_no_other() {
     let bench = Bench::new();
     bench.refused(
-        "init --trust acme/root.json --trust other/root.json --site x --enrolment one.json --state two",
+        "init --trust acme/root.json --trust other/root.json --site x --enrolment 1.json --enrolment 2.json --enrolment 3.json --state two",
         "E-USAGE",
         "enrolments",
     );
