@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::canonical::{self, integer};
 use super::key::{KeyId, PublicKey};
@@ -103,6 +103,16 @@ impl Roles {
     }
 }
 
+/// Takes `null` for a member that says nothing. Such a member is written as none at all, so the comparison of bytes refuses it, as it does
+/// `null` for every other optional member.
+fn or_nothing<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 /// The epoch that a scope of this vendor is in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,7 +131,7 @@ pub struct EpochRule {
 #[serde(deny_unknown_fields)]
 pub struct RootDocument {
     /// Epochs other than 0.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "Vec::is_empty")]
     pub epochs: Vec<EpochRule>,
     /// After this time the root no longer vouches for new imports.
     pub expires: Timestamp,
@@ -136,7 +146,7 @@ pub struct RootDocument {
     /// Who may sign what.
     pub roles: Roles,
     /// Whether the time floor of this trust domain starts again at `issued_at`.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, deserialize_with = "or_nothing", skip_serializing_if = "std::ops::Not::not")]
     pub time_reset: bool,
     /// The vendor's name, for people.
     pub vendor: String,
@@ -383,4 +393,36 @@ fn strictly_ascending<T: Ord>(values: &[T]) -> bool {
 fn wrong(code: &'static str, what: impl std::fmt::Display) -> Error {
     Error::new(Class::Trust, code, format!("a root document cannot be trusted: {what}"))
         .remedy("have the vendor issue a correct root")
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+
+    use super::*;
+
+    #[test]
+    fn optional_members_without_content_are_left_out_and_null_is_another_form() {
+        let file: serde_json::Value =
+            serde_json::from_str(include_str!("../../../bundle-spec/vectors/trust/9671081cd487.json")).unwrap();
+        let payload = file["roots"][0]["payload"].as_str().unwrap();
+        let payload = base64::engine::general_purpose::STANDARD.decode(payload).unwrap();
+        let payload = String::from_utf8(payload).unwrap();
+        RootDocument::parse(payload.as_bytes()).unwrap();
+        for (before, member, code) in [
+            ("\"expires\":", "\"epochs\":null,", "non-canonical"),
+            ("\"expires\":", "\"epochs\":[],", "non-canonical"),
+            ("\"vendor\":", "\"time_reset\":null,", "non-canonical"),
+            ("\"vendor\":", "\"time_reset\":false,", "non-canonical"),
+            ("\"expires\":", "\"epochs\":{},", "grammar"),
+            ("\"vendor\":", "\"time_reset\":1,", "grammar"),
+        ] {
+            let text = payload.replacen(before, &format!("{member}{before}"), 1);
+            let error = RootDocument::parse(text.as_bytes()).unwrap_err();
+            assert_eq!((error.class(), error.code()), (Class::Trust, code), "{member}");
+        }
+        let keys = payload.split_once("\"keys\":[").unwrap().1.split_once(']').unwrap().0;
+        let text = payload.replacen(&format!("[{keys}]"), "null", 1);
+        assert_eq!(RootDocument::parse(text.as_bytes()).unwrap_err().code(), "grammar");
+    }
 }

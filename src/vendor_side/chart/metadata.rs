@@ -138,12 +138,15 @@ fn is_version(text: &str) -> bool {
     let (core, pre) = rest
         .split_once('-')
         .map_or((rest, None), |(core, pre)| (core, Some(pre)));
-    let number = |part: &str| !part.is_empty() && part.len() <= 19 && part.bytes().all(|c| c.is_ascii_digit());
+    let number = |part: &str| part.bytes().all(|c| c.is_ascii_digit()) && part.parse::<u64>().is_ok();
     let word = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+    // Zeros before the numbers of the core are passed over, those before a number behind the dash are not.
+    let has_zero = |part: &str| part.len() > 1 && part.starts_with('0') && part.bytes().all(|c| c.is_ascii_digit());
     text.len() <= 128
         && core.split('.').count() <= 3
         && core.split('.').all(number)
         && [pre, build].iter().flatten().all(|part| part.split('.').all(word))
+        && !pre.is_some_and(|pre| pre.split('.').any(has_zero))
 }
 
 #[cfg(test)]
@@ -165,6 +168,8 @@ mod tests {
             ("v1", "v1"),
             ("01.2.3", "01.2.3"),
             ("1.2-rc1", "1.2-rc1"),
+            ("1.2.3-0a.0+01", "1.2.3-0a.0+01"),
+            ("18446744073709551615.0.0", "18446744073709551615.0.0"),
             ("\"1.10\"", "1.10"),
         ] {
             let text = format!("name: erp\nversion: {version}\n");
@@ -185,6 +190,11 @@ mod tests {
             ("name: erp\nversion: vv1.0.0\n", "vv1.0.0"),
             ("name: erp\nversion: v\n", "\"v\""),
             ("name: erp\nversion: 1.0.x\n", "1.0.x"),
+            ("name: erp\nversion: 1.2.3-01\n", "1.2.3-01"),
+            ("name: erp\nversion: 1.2.3-rc.00\n", "1.2.3-rc.00"),
+            ("name: erp\nversion: 1.2.3-\n", "1.2.3-"),
+            ("name: erp\nversion: 1.2.3+\n", "1.2.3+"),
+            ("name: erp\nversion: 18446744073709551616.0.0\n", "18446744073709551616"),
             ("- name\n", "mapping"),
             ("", "\"\""),
         ] {

@@ -206,6 +206,9 @@ impl Loader {
             }
         }
         exclusive::check(&whole, &mut self.findings.problems);
+        if from.is_some() {
+            settle(&mut whole, scope, &mut self.findings.problems);
+        }
         Ok(whole)
     }
 
@@ -260,7 +263,6 @@ impl Loader {
                 return Err(mistake(&document.place, "yaml", "a compose file is a mapping"));
             }
             interpolate(document, scope, &mut self.findings);
-            settle(document, scope);
         }
         Ok(documents)
     }

@@ -1,7 +1,7 @@
 //! What a plain YAML scalar is: as compose's own reader takes it, so that a rewritten document says the same.
 //!
 //! `yes`, `no`, `on`, `off` and `22:22` are texts there, `0440` and `0o440` are the number 288, `1_000` is 1000. A date without
-//! quotes would become a time stamp that compose writes in a form of its own; it is refused.
+//! quotes becomes a time stamp, which compose writes as another text where it takes it at all; it is refused.
 
 use super::node::{Text, Value};
 
@@ -25,7 +25,7 @@ pub(super) fn resolve(text: &str) -> Result<Value, &'static str> {
         return Ok(self::text(text));
     }
     if is_time(text) {
-        return Err("a date without quotes is a time stamp, which compose does not take");
+        return Err("a date without quotes is a time stamp, of which compose makes another text, or none");
     }
     let digits = if text.starts_with('.') {
         text.to_owned()

@@ -92,18 +92,26 @@ impl Judgement<'_> {
                 self.named_by(image, &answer.values)
             ));
         } else if is_rewritten {
-            answer.problems.push(
-                Error::new(
-                    Class::Content,
-                    "rewritten-image",
-                    format!(
-                        "{}: {:?} comes out as {:?} when its values are rewritten, as at an appliance with the address {}",
-                        shown.place, shown.reference, image.reference, at.address
-                    ),
+            let error = Error::new(
+                Class::Content,
+                "rewritten-image",
+                format!(
+                    "{}: {:?} comes out as {:?} when its values are rewritten, as at an appliance with the address {}",
+                    shown.place, shown.reference, image.reference, at.address
+                ),
+            )
+            .expected(format!("{}/NAME@sha256:…", at.address));
+            let is_behind_a_host = image.reference.find(at.name()).is_some_and(|start| start > 0);
+            answer.problems.push(if is_behind_a_host {
+                error.remedy(
+                    "leave the entry out of image_values, and list the image as it comes out then under the application's images: the template writes a \
+                     host itself, so the cluster needs the appliance as a mirror",
                 )
-                .expected(format!("{}/NAME@sha256:…", at.address))
-                .remedy("say with pin: how its digest is to be written (digest, tag or name), or have the template take registry, repository and tag from values"),
-            );
+            } else {
+                error.remedy(
+                    "say with pin: how its digest is to be written (digest, tag or name), or have the template take registry, repository and tag from values",
+                )
+            });
         } else {
             answer.problems.push(self.written(shown, &answer.values));
         }

@@ -10,9 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use super::action::{Token, actions, assigned, given_out, tokens};
 use super::configuration::{Form, pairs, readable};
 use super::keys::{is_beside, lets_in, looks_secret};
+use super::maybe::may_look_secret;
 use super::reference::left;
 use super::text::{assignment, is_comment};
-use super::value::may_be_secret;
+use super::value::{self, may_be_secret};
 
 /// Returns line and key of every literal that is a secret.
 pub(super) fn secrets(text: &str) -> Vec<(u64, String)> {
@@ -268,8 +269,8 @@ impl Reader {
         let name = self.name.take().filter(|(at, _)| *at == item);
         let before = self.value.take().filter(|(at, _)| *at == item);
         match (key, name, before) {
-            ("value", Some((_, name)), _) if looks_secret(&name) => {
-                let is_literal = literals.iter().any(|literal| may_be_secret(literal));
+            ("value", Some((_, name)), _) if looks_secret(&name) || may_look_secret(&name) => {
+                let is_literal = literals.iter().any(|literal| value::is_secret(&name, literal));
                 found.extend(is_literal.then_some(name));
             }
             ("name", _, Some(_)) if looks_secret(value.trim_matches(['"', '\''])) => {

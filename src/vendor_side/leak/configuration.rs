@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::continued::{HOLDS, continued, element};
 use super::keys::{is_webhook, lets_in, looks_secret};
+use super::maybe::may_look_secret;
 use super::options;
 use super::reference::settled;
 use super::statements::{identified, in_quotes, stated};
@@ -134,7 +135,7 @@ pub(super) fn pairs(line: &str, form: Form) -> Vec<(&str, &str)> {
 /// Returns the pairs on a line whose name is that of a secret, or may be.
 pub(super) fn named(line: &str, form: Form) -> Vec<(&str, &str)> {
     let mut found: Vec<(&str, &str)> = names(line)
-        .filter(|(_, name)| looks_secret(name) || lets_in(name) || is_webhook(name))
+        .filter(|(_, name)| looks_secret(name) || lets_in(name) || is_webhook(name) || may_look_secret(name))
         .filter_map(|(at, name)| Some((name, value_behind(line, at, name, form)?)))
         .collect();
     found.extend(variables(line));

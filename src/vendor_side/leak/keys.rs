@@ -6,6 +6,8 @@ const LONG: &[&str] = &[
     "passwd",
     "passphrase",
     "passcode",
+    "passwort",
+    "kennwort",
     "secret",
     "token",
     "apikey",
@@ -66,14 +68,17 @@ const KEYS: &[&str] = &[
     "admin",
     "aes",
     "api",
+    "activation",
     "app",
     "auth",
+    "cipher",
     "cookie",
     "crypt",
     "crypto",
     "csrf",
     "decryption",
     "deploy",
+    "enc",
     "encrypt",
     "encryption",
     "fernet",
@@ -82,8 +87,11 @@ const KEYS: &[&str] = &[
     "licence",
     "license",
     "master",
+    "nonce",
+    "openssl",
     "preshared",
     "private",
+    "recovery",
     "secret",
     "security",
     "session",
@@ -91,6 +99,7 @@ const KEYS: &[&str] = &[
     "sign",
     "signing",
     "storage",
+    "unseal",
     "webhook",
 ];
 /// Words behind the secret that say something about it.
@@ -106,16 +115,23 @@ const ABOUT: &[&str] = &[
     "bits",
     "budget",
     "bytes",
+    "cache",
     "charset",
     "class",
+    "complexity",
     "count",
     "days",
     "dir",
     "directory",
     "duration",
     "enabled",
+    "encoder",
+    "encoders",
+    "encoding",
     "encryption",
     "endpoint",
+    "engine",
+    "entropy",
     "expiration",
     "expire",
     "expires",
@@ -139,6 +155,7 @@ const ABOUT: &[&str] = &[
     "label",
     "len",
     "length",
+    "level",
     "lifetime",
     "limit",
     "location",
@@ -167,6 +184,8 @@ const ABOUT: &[&str] = &[
     "scheme",
     "seconds",
     "size",
+    "source",
+    "sources",
     "stdin",
     "store",
     "strategy",
@@ -184,7 +203,7 @@ const ABOUT: &[&str] = &[
     "version",
 ];
 /// Words right before the secret, or at the beginning, that say that it is about one, or names one that is kept elsewhere.
-const BEFORE: &[&str] = &[
+pub(super) const BEFORE: &[&str] = &[
     "allow", "create", "disable", "enable", "existing", "has", "is", "no", "pull", "require", "requires", "show",
     "skip", "use", "with",
 ];
@@ -195,7 +214,7 @@ const NUMBER: &[&str] = &["max", "min", "num", "total"];
 
 /// Whether a key is named as those of secrets are, and does not only say something about one.
 pub(super) fn looks_secret(key: &str) -> bool {
-    let words = words(key);
+    let words = unversioned(words(key));
     // What stands behind the last one says what it is: `SECRET_STORE_TOKEN` is a token.
     let Some(at) = (0..words.len()).rev().find(|at| is_secret_at(&words, *at)) else {
         return false;
@@ -205,7 +224,7 @@ pub(super) fn looks_secret(key: &str) -> bool {
         words.get(at.saturating_add(1)..).unwrap_or_default(),
     );
     let word = words.get(at).map(String::as_str).unwrap_or_default();
-    let is_key = word == "key";
+    let is_key = matches!(word, "key" | "keys");
     // `passwordKey` and `passwordSecretKey` are names of a key where a password stands, `ACCESS_KEY_ID` is what names a key.
     let names_key = (!is_key && behind.first().is_some_and(|word| word == "key"))
         || (is_key && behind.first().is_some_and(|word| word == "id"))
@@ -225,7 +244,7 @@ pub(super) fn looks_secret(key: &str) -> bool {
 }
 
 /// Whether the word at a place is that of a secret.
-fn is_secret_at(words: &[String], at: usize) -> bool {
+pub(super) fn is_secret_at(words: &[String], at: usize) -> bool {
     // `PASSWORD2` is one too.
     let Some(word) = words
         .get(at)
@@ -240,11 +259,39 @@ fn is_secret_at(words: &[String], at: usize) -> bool {
     LONG.iter().any(|long| word.ends_with(long))
         || SHORT.contains(&word)
         || (word.ends_with("pass") && !NO_PASS.contains(&word))
-        || (word == "key" && before.is_some_and(|before| KEYS.contains(&before)))
+        || word.strip_suffix("pw").is_some_and(|before| before.len() > 1)
+        || (matches!(word, "key" | "keys") && before.is_some_and(|before| KEYS.contains(&before)))
+        || (word == "key" && is_of_encryption(words.get(..at).unwrap_or_default()))
         || (word == "private" && at.saturating_add(1) == words.len())
         || (word == "auth" && before == Some("basic"))
         || (word == "cookie" && before == Some("erlang"))
         || (word == "jwt" && at.saturating_add(1) == words.len())
+}
+
+/// Whether the words before `key` say that it encrypts, with words between that say which of several it is; or that it is one of those with
+/// which a program signs who is logged in.
+fn is_of_encryption(before: &[String]) -> bool {
+    let words: Vec<&str> = before.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [.., "logged", "in"] => true,
+        [
+            before @ ..,
+            "primary" | "secondary" | "deterministic" | "current" | "previous" | "old" | "new",
+        ] => before.last().is_some_and(|before| KEYS.contains(before)),
+        _ => false,
+    }
+}
+
+/// The words of a name without what says at its end which version it is of: `KEY_V1`.
+pub(super) fn unversioned(mut words: Vec<String>) -> Vec<String> {
+    let is_version = |word: &String| {
+        let number = word.strip_prefix('v').unwrap_or(word);
+        !number.is_empty() && number.len() < 3 && number.bytes().all(|c| c.is_ascii_digit())
+    };
+    while words.len() > 1 && words.last().is_some_and(is_version) {
+        words.pop();
+    }
+    words
 }
 
 /// Whether a key says how somebody is let in, so that `user:password` under it is a secret: `NEO4J_AUTH`.
@@ -252,7 +299,7 @@ pub(super) fn lets_in(key: &str) -> bool {
     let words = words(key);
     matches!(
         words.last().map(String::as_str),
-        Some("auth" | "authorization" | "userpass" | "login")
+        Some("auth" | "authorization" | "basicauth" | "userpass" | "login")
     )
 }
 
@@ -337,7 +384,7 @@ pub(super) fn is_beside(key: &str) -> bool {
 }
 
 /// The words of a name in lower case: cut at what is no letter or digit, and where a capital begins.
-fn words(key: &str) -> Vec<String> {
+pub(super) fn words(key: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut before = ' ';
     let mut letters = key.chars().peekable();
@@ -432,6 +479,16 @@ mod tests {
             "DB_PSWD",
             "JWT",
             "masterauth",
+            "VAULT_ENC_KEY",
+            "ACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY",
+            "NEXT_PRIVATE_ENCRYPTION_SECONDARY_KEY",
+            "APP_KEYS",
+            "_APP_OPENSSL_KEY_V1",
+            "LOGGED_IN_KEY",
+            "UNSEAL_KEY_1",
+            "N8N_LICENSE_ACTIVATION_KEY",
+            "LDAP_BINDPW",
+            "DB_PASSWORT",
         ] {
             assert!(looks_secret(key), "{key}");
         }
@@ -472,6 +529,14 @@ mod tests {
             "TOKEN_VALIDITY",
             "JWT_ISSUER",
             "password-stdin",
+            "PASSWORD_COMPLEXITY",
+            "PASSWORD_LEVEL",
+            "PASSWORD_ENCODER",
+            "SECRET_ENGINE",
+            "SECRETS_SOURCE",
+            "TOKEN_CACHE",
+            "PRIMARY_KEY",
+            "SORT_KEY",
         ] {
             assert!(!looks_secret(key), "{key}");
         }

@@ -14,12 +14,25 @@ const AGE: &str = "AGE-SECRET-KEY-1";
 const HASH: usize = 20;
 /// Fewest characters of what is a key's body and no word about it.
 const BODY: usize = 10;
+/// Characters of base64 that are decoded to see what it is.
+const ENCODED_CHARACTERS: usize = 200;
+/// Fewest characters of a private key in base64: those of one of Ed25519.
+const DER: usize = 60;
+/// Fewest characters of what makes the address of a webhook hard to guess.
+const OWN_WEBHOOK: usize = 16;
+/// Digits of the public half of a key in an address, where that is all there is.
+const ADDRESS_KEY: usize = 32;
 
 /// How the headers of encrypted keys begin, which stand before the body.
 const HEADERS: [&str; 4] = ["Proc-Type:", "DEK-Info:", "Version:", "Comment:"];
 /// How hashes of passwords begin, behind the name of their user.
 const HASHES: [&str; 11] = [
     "$apr1$", "$2y$", "$2a$", "$2b$", "$1$", "$5$", "$6$", "$y$", "$argon2", "{SHA}", "{SSHA}",
+];
+
+/// Those that are told without a user: what follows `$1$` may be a parameter of a shell.
+const BARE_HASHES: [&str; 10] = [
+    "$apr1$", "$2y$", "$2a$", "$2b$", "$5$", "$6$", "$y$", "$argon2", "$pbkdf2", "$scrypt$",
 ];
 
 /// Beginnings of tokens, the characters that follow besides letters and digits, how many of all at least, and whose they are.
@@ -59,6 +72,25 @@ const SHAPES: &[(&str, &str, usize, &str)] = &[
     ("hvs.", "_-", 20, "a token of Vault"),
     ("tskey-", "-", 16, "a key of Tailscale"),
     ("ya29.", "_-", 20, "a token of Google"),
+    ("GOCSPX-", "_-", 20, "a key of Google"),
+    ("PMAK-", "-", 20, "a key of Postman"),
+    ("NRAK-", "", 20, "a key of New Relic"),
+    ("xkeysib-", "-", 40, "a key of Brevo"),
+    ("sk_test_", "_", 16, "a key of Stripe"),
+    ("sk-or-v1-", "", 32, "a key of OpenRouter"),
+    ("gsk_", "", 40, "a key of Groq"),
+    ("hvb.", "_-", 20, "a token of Vault"),
+    ("glptt-", "_-", 20, "a token of GitLab"),
+    ("gloas-", "_-", 20, "a token of GitLab"),
+    ("shpss_", "", 20, "a token of Shopify"),
+    ("lin_api_", "", 20, "a key of Linear"),
+    ("figd_", "_-", 20, "a token of Figma"),
+    ("sntrys_", "_=+/", 20, "a token of Sentry"),
+    ("sntryu_", "", 20, "a token of Sentry"),
+    ("dckr_oat_", "_-", 20, "a token of Docker"),
+    ("ATATT3x", "_-=", 30, "a token of Atlassian"),
+    ("rubygems_", "", 40, "a token of RubyGems"),
+    ("pul-", "", 40, "a token of Pulumi"),
 ];
 
 /// Where services take what anybody sends who knows the rest of the address.
@@ -110,20 +142,44 @@ fn has_private_key(line: &str, from: &str) -> bool {
     {
         return true;
     }
-    line.match_indices(ENCODED).any(|(at, _)| {
-        let encoded: String = line
-            .get(at..)
-            .unwrap_or_default()
-            .chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || "+/".contains(*c))
-            .take(200)
-            .collect();
-        let whole = encoded.len() - encoded.len() % 4;
-        let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.get(..whole).unwrap_or_default());
-        decoded.is_ok_and(|bytes| {
-            let text = String::from_utf8_lossy(&bytes);
-            begins(&text, &text)
-        })
+    // Nobody writes words about keys in base64: there the first line says enough.
+    let is_encoded = line.match_indices(ENCODED).any(|(at, _)| {
+        let decoded = decoded(line.get(at..).unwrap_or_default());
+        let text = String::from_utf8_lossy(&decoded);
+        begins(&text, &text) || PRIVATE.iter().any(|ending| text.contains(ending.trim_end_matches('-')))
+    });
+    is_encoded || has_der(line)
+}
+
+/// What a text begins with that is base64, decoded.
+fn decoded(text: &str) -> Vec<u8> {
+    let encoded: String = text
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || "+/".contains(*c))
+        .take(ENCODED_CHARACTERS)
+        .collect();
+    let whole = encoded.len() - encoded.len() % 4;
+    base64::engine::general_purpose::STANDARD
+        .decode(encoded.get(..whole).unwrap_or_default())
+        .unwrap_or_default()
+}
+
+/// Whether a text has a private key as one word of base64, without the lines around it: a sequence whose first member is its version.
+/// Certificates and public keys begin with another sequence or a long number.
+fn has_der(text: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "+/".contains(c);
+    text.split(|c: char| !is_word(c)).any(|word| {
+        if !word.starts_with('M') || word.len() < DER {
+            return false;
+        }
+        let bytes = decoded(word);
+        let inside = match bytes.as_slice() {
+            [0x30, 0x82, _, _, inside @ ..] | [0x30, 0x81, _, inside @ ..] => inside,
+            [0x30, length, inside @ ..] if *length < 0x80 => inside,
+            _ => return false,
+        };
+        // Of RSA a number follows, of PKCS #8 the algorithm, of an elliptic curve the key.
+        matches!(inside, [2, 1, 0, 2 | 0x30, ..] | [2, 1, 1, 4 | 0x30, ..])
     })
 }
 
@@ -187,8 +243,44 @@ pub(super) fn secret_shape(raw: &str) -> Option<&'static str> {
     if has_webhook(text) {
         return Some("an address that lets anybody in who knows it");
     }
+    if has_key_of_an_address(text) {
+        return Some("an address with a key in it");
+    }
     // A hash is written with dollar signs of its own.
-    has_hash(raw).then_some("a user with the hash of a password")
+    if has_hash(raw) {
+        return Some("a user with the hash of a password");
+    }
+    has_bare_hash(raw).then_some("the hash of a password")
+}
+
+/// Whether a text has an address in which a key of hexadecimal digits stands for the user, as Sentry's: `https://KEY@host/1`.
+fn has_key_of_an_address(text: &str) -> bool {
+    text.match_indices("://").any(|(at, _)| {
+        let rest = text.get(at.saturating_add(3)..).unwrap_or_default();
+        let authority = rest.split(['/', '?', '#', ' ', '"', '\'']).next().unwrap_or_default();
+        let user = authority.rsplit_once('@').map(|(user, _)| user).unwrap_or_default();
+        user.len() >= ADDRESS_KEY && user.bytes().all(|c| c.is_ascii_hexdigit())
+    })
+}
+
+/// Whether a text has the hash of a password that no user stands before.
+fn has_bare_hash(text: &str) -> bool {
+    let text = text.replace("$$", "$");
+    text.match_indices('$').any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        if before.is_some_and(|c| c.is_alphanumeric() || "$}/._-".contains(c)) {
+            return false;
+        }
+        let word: &str = text.get(at..).unwrap_or_default();
+        let end = word
+            .find(|c: char| c.is_whitespace() || "\"'`;{}()".contains(c))
+            .unwrap_or(word.len());
+        let word = word.get(..end).unwrap_or_default();
+        let is_known = BARE_HASHES.iter().any(|start| word.starts_with(start));
+        let is_of_a_hash = |c: char| c.is_ascii_alphanumeric() || "./+=".contains(c);
+        let last = word.rsplit('$').next().unwrap_or_default();
+        is_known && word.matches('$').count() >= 3 && last.len() >= HASH && last.chars().all(is_of_a_hash)
+    })
 }
 
 /// Whether a text has an address that is a secret as a whole.
@@ -201,6 +293,29 @@ fn has_webhook(text: &str) -> bool {
                 .unwrap_or(rest.len());
             length >= BODY
         })
+    }) || has_own_webhook(text)
+}
+
+/// Whether a text has the address of a webhook at a host of somebody's own: `https://chat.example.com/hooks/…`.
+fn has_own_webhook(text: &str) -> bool {
+    text.match_indices("://").any(|(at, _)| {
+        let rest = text.get(at.saturating_add(3)..).unwrap_or_default();
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"/_-.:@".contains(c));
+        let parts: Vec<&str> = rest
+            .get(..end.unwrap_or(rest.len()))
+            .unwrap_or_default()
+            .split('/')
+            .collect();
+        let is_of_hooks = |part: &&str| matches!(*part, "hook" | "hooks" | "webhook" | "webhooks" | "incoming");
+        let is_made = |part: &&str| {
+            let has = |is: fn(&char) -> bool| part.chars().any(|c| is(&c));
+            part.len() >= OWN_WEBHOOK
+                && !part.contains('.')
+                && has(char::is_ascii_digit)
+                && has(char::is_ascii_alphabetic)
+        };
+        let begun = parts.iter().skip(1).position(is_of_hooks);
+        begun.is_some_and(|begun| parts.iter().skip(begun.saturating_add(2)).any(is_made))
     })
 }
 
@@ -288,6 +403,11 @@ mod tests {
             "\n-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQOYBGAAAAAB".to_owned(),
             "\nAGE-SECRET-KEY-1QQQQQQQQQQQQQ".to_owned(),
             "\n  key: |\n    -----BEGIN EC PRIVATE KEY-----\n    MHcCAQEEIAAAA".to_owned(),
+            format!("\nX=MIIEvQIBADANBgkqhkiG9w0BAQEFAASC{}", "A".repeat(60)),
+            format!("\nX=\"MIIEpAIBAAKCAQEA{}\"", "A".repeat(60)),
+            format!("\nX=MHcCAQEEIAAA{}", "A".repeat(60)),
+            "\nX=MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f".to_owned(),
+            "\nX=LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQo=".to_owned(),
         ] {
             let line = if text.contains("key: |") { 3 } else { 2 };
             assert_eq!(private_key(&text), Some(line), "{text}");
@@ -295,7 +415,9 @@ mod tests {
         let public =
             base64::engine::general_purpose::STANDARD.encode("-----BEGIN PUBLIC KEY-----\nb3BlbnNzaC1rZXktdjE");
         for text in [
-            "-----BEGIN CERTIFICATE-----\nMIIEvQIBADAN",
+            "-----BEGIN CERTIFICATE-----\nMIIDrzCCApegAwIBAgIQCDvgVpBCRrGhdWrJWZHHSjANBgkqhkiG9w0BAQUF",
+            "X=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "X=MEgCQQDAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
             "PRIVATE KEY",
             public.as_str(),
             "# example:\n#   -----BEGIN RSA PRIVATE KEY-----\n#   ...",
@@ -336,6 +458,31 @@ mod tests {
             ("k=sk_live_0123456789abcdef", Some("Stripe")),
             ("SG.0123456789abcdefghijkl.0123456789abcdefghijkl", Some("SendGrid")),
             ("hf_0123456789abcdefghijklmn", Some("Hugging Face")),
+            ("X=PMAK-0123456789abcdef01234567-0123456789abcdef", Some("Postman")),
+            (
+                "https://chat.example.com/hooks/k3yb0ard9xqk3yb0ard9xqk3yb",
+                Some("lets anybody in"),
+            ),
+            (
+                "X=https://0123456789abcdef0123456789abcdef@sentry.example.com/1",
+                Some("key in it"),
+            ),
+            (
+                "X=$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b4dWRWJTmaaJObG",
+                Some("hash of a password"),
+            ),
+            (
+                "X='$6$salt$0123456789abcdefghijklmnopqrstuvwxyz'",
+                Some("hash of a password"),
+            ),
+            (
+                "X=$$2b$$10$$abcdefghijklmnopqrstuv0123456789ABCDEFGHIJKLMNO",
+                Some("hash of a password"),
+            ),
+            ("return 301 https://a.example$1$is_args$args;", None),
+            ("echo $2 $6$x", None),
+            ("https://git.example.com/webhooks/receiver-of-the-build", None),
+            ("https://deploy@host.example.com/x", None),
             ("HF_HUB=hf_transfer", None),
             ("https://hooks.slack.com/services/${PATH}", None),
             ("cost: $2y$", None),

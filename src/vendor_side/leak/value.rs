@@ -4,6 +4,7 @@
 //! reference to what stands elsewhere. What references leave over counts as a literal: `x${A}` holds an `x`.
 
 use super::keys::{is_of_several, is_webhook, lets_in, looks_secret};
+use super::maybe::may_look_secret;
 use super::reference::{left, settled};
 use crate::secret::is_marked;
 
@@ -11,6 +12,11 @@ use crate::secret::is_marked;
 const DIGITS: usize = 3;
 /// Digits of a duration.
 const DURATION: usize = 6;
+/// Fewest characters of a part in which letters and digits take turns, and how often they do.
+const MIXED: usize = 8;
+const TURNS: usize = 3;
+/// Fewest characters of base64 that is known by its end.
+const BASE64: usize = 16;
 /// Characters of a part of a path that no person chose.
 const RANDOM: usize = 20;
 /// What stands for nothing.
@@ -114,6 +120,46 @@ pub(super) fn is_secret(key: &str, value: &str) -> bool {
     }
     (looks_secret(key) && may_be_secret(value) && !(is_of_several(key) && is_number(value)))
         || (is_webhook(key) && is_unguessable(unquoted(value)))
+        || (may_look_secret(key) && is_made(value))
+}
+
+/// Whether a value is one that was made to be hard to guess, and no word, identifier, number, path or address: letters and digits in a
+/// mix, or signs that no identifier has.
+fn is_made(value: &str) -> bool {
+    let bare = unquoted(value);
+    let is_public = ["ssh-", "ecdsa-", "age1", "-----BEGIN PUBLIC", "-----BEGIN CERT"];
+    if !may_be_secret(value) || bare.contains("://") || is_public.iter().any(|start| bare.starts_with(start)) {
+        return false;
+    }
+    let bare = settled(bare);
+    if bare.contains(['$', '{', '<', '(']) || bare.contains(char::is_whitespace) {
+        return false;
+    }
+    // A path and the name of a file: base64 has slashes too.
+    let mut parts = bare.split(|c: char| "/_-.,:".contains(c));
+    parts.any(is_mixed) || bare.contains(['!', '^']) || (bare.ends_with('=') && bare.len() > BASE64)
+}
+
+/// Whether letters and digits of a part of a value take turns as they do in no word, version or name of a machine.
+fn is_mixed(part: &str) -> bool {
+    let kind = |c: char| (c.is_ascii_digit(), c.is_ascii_alphabetic());
+    let turns = part
+        .chars()
+        .zip(part.chars().skip(1))
+        .filter(|(a, b)| kind(*a) != kind(*b))
+        .count();
+    let rises = part
+        .chars()
+        .zip(part.chars().skip(1))
+        .filter(|(a, b)| a.is_ascii_lowercase() && b.is_ascii_uppercase())
+        .count();
+    let has_digit = part.chars().any(|c| c.is_ascii_digit());
+    let has_letter = part.chars().any(|c| c.is_ascii_alphabetic());
+    part.len() >= MIXED
+        && has_letter
+        && ((has_digit && turns >= TURNS)
+            || (has_digit && part.len() >= RANDOM)
+            || rises.saturating_mul(4) > part.len())
 }
 
 /// What of a value lets somebody in: `user:password`, `user/password`, or what a header of HTTP says behind the scheme.
@@ -300,6 +346,12 @@ mod tests {
             ("authorization", "Bearer hunter2"),
             ("authorization", "Bearer ${TOKEN:-hunter2}"),
             ("WEBHOOK_URL", "https://hooks.example.com/services/T000/B000/YYYY"),
+            ("BASICAUTH", "k3yb0ard9Xq"),
+            ("DATA_KEY", "k3yb0ard9Xq"),
+            ("SEED", "q7Zr2mN8tV4x"),
+            ("LIVEKIT_KEYS", "devkey:k3yb0ard9Xq"),
+            ("SODIUM_KEY", "3q2+7wAAAAAAAAAAAAAAAAAA=="),
+            ("TLS_KEY", "\"0123456789abcdef0123456789abcdef\""),
         ] {
             assert!(is_secret(key, value), "{key}={value}");
         }
@@ -321,6 +373,17 @@ mod tests {
             ("WEBHOOK_URL", "http://receiver:8080/api/alerts"),
             ("webhook", "${HOOK}"),
             ("WEBHOOK_TIMEOUT", "https://a.example/x/Y0001"),
+            ("DATA_KEY", "user_id"),
+            ("DATA_KEY", "createdAt"),
+            ("TLS_KEY", "server.key"),
+            ("TLS_KEY", "/etc/tls/k3yb0ard9Xq.key"),
+            ("SSH_KEY", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI"),
+            ("API_VERSION_SEED", "20260101"),
+            ("S3_KEY", "backups/v1beta1/node-12"),
+            ("REDIS_KEY", "cache:session:v2"),
+            ("ADMIN_PIN", "${PIN}"),
+            ("USERS", "alice,bob"),
+            ("MAP_KEY", "k3yb0ard9Xq"),
         ] {
             assert!(!is_secret(key, value), "{key}={value}");
         }

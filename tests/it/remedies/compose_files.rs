@@ -226,7 +226,13 @@ fn files_that_compose_files_name_are_put_right_as_the_messages_say() {
     let shop = Workshop::new();
     shop.write("inc.yaml", &format!("services:\n  b: {{{IMAGE}}}\n"));
     shop.write("base.yaml", &format!("services:\n  base: {{{IMAGE}}}\n"));
+    shop.write(
+        "config.yaml",
+        "configs:\n  c: {environment: GREETING}\n  d: {environment: UNSET}\n",
+    );
+    shop.write("config.env", "GREETING=good day\n");
     let file = "include:
+- {path: config.yaml, env_file: config.env}
 - https://example.com/inc.yaml
 - ~/inc.yaml
 - {project_directory: .}
@@ -252,7 +258,12 @@ services:
         (copy, "'https://example.com/base.yaml'", "base.yaml"),
     ];
     let one = release("compose: one.yaml", "");
-    put_right(&shop, &one, &[("one.yaml", faults)]);
+    let config: &[Fault<'_>] = &[(
+        "write content: ${NAME} in its place, or say the config in the file that includes this one",
+        "{environment: GREETING}",
+        "{content: \"${GREETING}\"}",
+    )];
+    put_right(&shop, &one, &[("one.yaml", faults), ("config.yaml", config)]);
     // A list that is none.
     let two = one.replace("sequence: 1", "sequence: 2");
     shop.write(

@@ -385,6 +385,19 @@ fn charts_that_cannot_be_told_are_put_right_as_the_message_says() {
     );
     shop.write(extra, &format!("image: {{{{ .Values.image.registry }}}}/{image}\n"));
     shop.build(&release(4, "")).succeeded();
+    // The template writes a host, and the value another one behind it: no way to write the value mends that.
+    let values = String::from_utf8(crate::support::appliance::read(&shop.path("chart/values.yaml"))).unwrap();
+    shop.write(
+        "chart/values.yaml",
+        &format!("{values}\nsidecar: registry.example.com/shop/web:1.0\n"),
+    );
+    shop.write(extra, "image: quay.io/{{ .Values.sidecar }}\n");
+    let behind = release(5, "").replace("image_values: [image]", "image_values: [image, sidecar]");
+    let remedy = shop.build(&behind).remedy("E-CONTENT", "rewritten-image");
+    assert!(remedy.starts_with("leave the entry out of image_values"), "{remedy}");
+    let written = "  images: [{source: 'oci:hello:1.0', name: 'quay.io/registry.example.com/shop/web:1.0'}]\n  images_complete: true\n";
+    shop.build(&release(5, written)).succeeded();
+    let release = |n: u64, more: &str| release(n + 1, more);
     // Only what looks like an image.
     shop.write(extra, "args: [--reloader=registry.example.com/shop/web:1.0]\n");
     shop.write("release.yaml", &release(5, ""));

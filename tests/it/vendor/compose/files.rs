@@ -70,6 +70,52 @@ services:
             ],
         )
     },
+    Case {
+        env: "MAIN=m\n",
+        ..one(
+            "env_of_others_merged",
+            &[
+                (
+                    "compose.yaml",
+                    r#"
+include:
+  - {path: [inc/a.yaml, inc/b.yaml], env_file: inc/inc.env}
+  - sub/c.yaml
+services:
+  e: {image: acme/e:1}
+"#,
+                ),
+                (
+                    "inc/a.yaml",
+                    r#"
+services:
+  base: {image: acme/a:1, environment: {SUB: , MAIN: , NEITHER: }}
+  extending: {extends: base, environment: {O: "1"}}
+  other: {extends: {file: d.yaml, service: base}, environment: {SUB: }}
+  alone: {extends: base}
+  over: {image: acme/a:1, environment: {SUB: , Q: q}}
+  listed: {image: acme/a:1, environment: [SUB]}
+  named: {image: acme/a:1, env_file: k.env, environment: {SUB: , K: }}
+"#,
+                ),
+                (
+                    "inc/b.yaml",
+                    "services:\n  over: {environment: [O=2]}\n  listed: {environment: {SUB: , O: }}\n  named: {environment: {X: y}, profiles: []}\n",
+                ),
+                (
+                    "inc/d.yaml",
+                    "services: {base: {image: acme/d:1, environment: [O=1]}}\n",
+                ),
+                ("inc/inc.env", "SUB=from $$sub\nO=o\nMAIN=inc\n"),
+                ("inc/k.env", "K=k\nSUB=k\n"),
+                (
+                    "sub/c.yaml",
+                    "services:\n  f: {image: acme/f:1, environment: [SUB]}\n  g: {extends: f, environment: {DOT: , O: }}\n",
+                ),
+                ("sub/.env", "DOT=dot\nSUB=dot\n"),
+            ],
+        )
+    },
     one(
         "label_files",
         &[
