@@ -76,11 +76,7 @@ fn check(path: Option<&Path>, ui: &mut Ui) -> Result<()> {
 /// What is not wrong, and may not be meant.
 pub(super) fn notes(config: &Config) -> Vec<String> {
     let mut notes = Vec::new();
-    let mut files = vec![&config.mirror.authority, &config.mirror.credentials];
-    let own = config.server.tls.own.as_ref();
-    let (certificate, key) = (own.map(|own| own.certificate.clone()), own.map(|own| own.key.clone()));
-    let authority = own.and_then(|own| own.authority.clone());
-    files.extend([&certificate, &key, &authority]);
+    let files = [&config.mirror.authority, &config.mirror.credentials];
     for file in files.into_iter().flatten() {
         match file.metadata() {
             Err(_) => notes.push(format!("{} is named, and not there", file.display())),

@@ -8,14 +8,15 @@ use serde_json::json;
 
 use super::Ui;
 use super::config::notes;
-use super::doctor_units;
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
+use super::{doctor_server, doctor_units};
 use crate::appliance::doctor::{Finding, Verdict, examine};
 use crate::config::{Config, DEFAULT_PATH};
 use crate::crypto::only_its_owner_reads;
 use crate::domain::{Class, Clock as _, Error, Result, SystemClock, Timestamp, counted};
+use crate::stream::OTHER_USER;
 
 /// A certificate that ends sooner is one to renew now, in seconds.
 const SOON: i64 = 30 * 86_400;
@@ -41,6 +42,7 @@ pub(super) struct DoctorArgs {
 pub(super) fn run(args: &DoctorArgs, ui: &mut Ui) -> Result<()> {
     let now = SystemClock.now();
     let mut findings = examine(&args.state.state, now);
+    advise(&mut findings, &args.state);
     let is_clock_good = findings
         .iter()
         .all(|finding| finding.part != "clock" || finding.verdict != Verdict::Broken);
@@ -53,7 +55,9 @@ pub(super) fn run(args: &DoctorArgs, ui: &mut Ui) -> Result<()> {
         is_clock_good.then_some(now),
     ));
     findings.push(doctor_units::look(&args.units));
-    findings.extend(is_ours.then(|| doctor_units::server(&args.state.state)));
+    if is_ours {
+        findings.extend(doctor_server::look(&args.state.state));
+    }
     print(&findings, ui)?;
     let broken: Vec<Class> = findings
         .iter()
@@ -72,6 +76,19 @@ pub(super) fn run(args: &DoctorArgs, ui: &mut Ui) -> Result<()> {
             ),
         )
         .remedy("do what stands beside each, then run `airlock doctor` again")),
+    }
+}
+
+/// Says of another user's state folder how its owner gives this command, as every other command does.
+fn advise(findings: &mut [Finding], state: &StateArgs) {
+    for finding in findings {
+        let Some((class, code)) = finding.error else { continue };
+        let error = Error::new(class, code, finding.what.clone());
+        if error.is(OTHER_USER)
+            && let Some(advice) = state.advise(error).advice()
+        {
+            finding.remedy = Some(advice.to_owned());
+        }
     }
 }
 

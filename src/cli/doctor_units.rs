@@ -1,9 +1,8 @@
-//! Whether the service is there, as it was shipped, and runs.
+//! Whether the service is there, as it was shipped.
 
 use std::path::{Path, PathBuf};
 
 use crate::appliance::doctor::Finding;
-use crate::appliance::served;
 use crate::domain::{Class, Error, Result};
 use crate::stream::{open_named, read_bounded};
 
@@ -49,22 +48,6 @@ pub(super) fn look(folders: &[PathBuf]) -> Finding {
     let own: Vec<PathBuf> = FOLDERS.iter().map(PathBuf::from).collect();
     let folders = if folders.is_empty() { own.as_slice() } else { folders };
     service(folders).unwrap_or_else(|error| Finding::look("units", &error))
-}
-
-/// Looks whether a server runs on a state folder.
-pub(super) fn server(state: &Path) -> Finding {
-    match served(state) {
-        Ok(Some(base)) => Finding::good(
-            "server",
-            format!("a server runs on this state folder, and agents find it at {base}"),
-        ),
-        Ok(None) => {
-            let error = Error::new(Class::Other, "not-served", "no server runs on this state folder")
-                .remedy("start the service (`systemctl start airlock.service`), or `airlock serve`");
-            Finding::look("server", &error)
-        }
-        Err(error) => Finding::broken("server", &error),
-    }
 }
 
 /// # Errors

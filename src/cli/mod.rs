@@ -59,6 +59,7 @@ mod disk;
 #[cfg(feature = "site")]
 mod doctor;
 #[cfg(feature = "site")]
+mod doctor_server;
 mod doctor_units;
 #[cfg(feature = "vendor")]
 mod end_signals;

@@ -64,9 +64,18 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     let authority = if bound.tls_addresses().is_empty() {
         None
     } else {
-        Some(Arc::new(Authority::open(&appliance)?))
+        Some(Arc::new(Authority::open_to_show(&appliance)?))
     };
-    let view = site_view(&config.server, &agents, &appliance)?;
+    let certificate = || {
+        let opened = authority
+            .as_ref()
+            .map(|authority| authority.certificate_pem().to_owned());
+        opened.map_or_else(
+            || Authority::open(&appliance).map(|it| it.certificate_pem().to_owned()),
+            Ok,
+        )
+    };
+    let view = site_view(&config.server, &agents, &certificate)?;
     let hub = Arc::new(Hub::new(&live, view)?);
     let status = Arc::new(StatusBuffer::begin(&appliance, config.status)?);
     let mut services = Services::registry(&registry).with_agents(&hub, &status, appliance.clock.clone());
@@ -93,7 +102,7 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     };
     let closed = hub.clone();
     let base = format!("{}://{}", agents.scheme(), agents.host);
-    let _served = appliance.say_served(&base).unwrap_or_else(|error| {
+    let _served = appliance.say_served(&base, bound.addresses()).unwrap_or_else(|error| {
         tracing::warn!(%error, "where agents find this server cannot be told to commands beside it");
         None
     });

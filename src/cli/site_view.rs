@@ -42,7 +42,7 @@ impl ConfigArgs {
     pub(super) fn site_view(&self, appliance: &Appliance) -> Result<SiteView> {
         let settings = self.read()?.server;
         let agents = settings.agents_address(&settings.listen, &settings.tls.listen);
-        site_view(&settings, &agents, appliance)
+        site_view(&settings, &agents, &|| whole_authority(appliance))
     }
 
     /// As [`Self::site_view`], at the address of the server that runs on this state folder where the configuration leaves that open; says
@@ -56,7 +56,7 @@ impl ConfigArgs {
         let mut agents = settings.agents_address(&settings.listen, &settings.tls.listen);
         let configured = format!("{}://{}", agents.scheme(), agents.host);
         let Some(served) = appliance.served()?.filter(|served| *served != configured) else {
-            return site_view(&settings, &agents, appliance);
+            return site_view(&settings, &agents, &|| whole_authority(appliance));
         };
         let is_named = settings.agents.address.is_some() || (agents.https && !settings.tls.names.is_empty());
         match served.strip_prefix(agents.scheme()).and_then(|rest| rest.strip_prefix("://")) {
@@ -73,7 +73,7 @@ impl ConfigArgs {
                 escape(&served)
             )),
         }
-        site_view(&settings, &agents, appliance)
+        site_view(&settings, &agents, &|| whole_authority(appliance))
     }
 }
 
@@ -96,12 +96,22 @@ pub(super) fn warn_of_reach(view: &SiteView, ui: &mut Ui) {
     }
 }
 
-/// Returns what agents are told of an appliance that they find at an address.
+/// The certificate of an appliance's authority that can sign.
+fn whole_authority(appliance: &Appliance) -> Result<String> {
+    Authority::open(appliance).map(|authority| authority.certificate_pem().to_owned())
+}
+
+/// Returns what agents are told of an appliance that they find at an address; `appliance` is asked for the certificate of its authority
+/// where that is what they trust.
 ///
 /// # Errors
 ///
 /// `E-USAGE agents`; `E-STATE` for the appliance's authority; `E-IO`.
-pub(super) fn site_view(settings: &Settings, agents: &AgentsAddress, appliance: &Appliance) -> Result<SiteView> {
+pub(super) fn site_view(
+    settings: &Settings,
+    agents: &AgentsAddress,
+    appliance: &dyn Fn() -> Result<String>,
+) -> Result<SiteView> {
     let authority = match &settings.tls.own {
         Some(own) => match &own.authority {
             Some(path) => {
@@ -113,10 +123,7 @@ pub(super) fn site_view(settings: &Settings, agents: &AgentsAddress, appliance: 
         },
         // Whoever speaks TLS for this appliance instead of itself has a certificate that agents know.
         None if settings.tls.listen.is_empty() => None,
-        None => {
-            let authority = Authority::open(appliance)?;
-            Some(authority.certificate_pem().to_owned())
-        }
+        None => Some(appliance()?),
     };
     SiteView::new(
         &agents.host,

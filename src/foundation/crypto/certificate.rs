@@ -1,9 +1,10 @@
-//! The few things that are read out of an X.509 certificate: how long it is good, and for which key.
+//! The few things that are read out of an X.509 certificate: how long it is good, for which key, and whether that signs others.
 //!
 //! Whether a certificate covers a name, and whether somebody trusts it, is the TLS library's to say.
 
 use x509_cert::certificate::{CertificateInner, Profile};
 use x509_cert::der::{Decode as _, Encode as _};
+use x509_cert::ext::pkix::BasicConstraints;
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::Time;
 
@@ -18,6 +19,8 @@ pub struct CertificateFacts {
     pub until: Timestamp,
     /// The public key's `SubjectPublicKeyInfo`, DER.
     pub public_key: Vec<u8>,
+    /// Whether it may sign other certificates.
+    pub is_authority: bool,
 }
 
 /// Certificates as authorities of sites issue them: a serial number may be longer than RFC 5280 wants.
@@ -55,6 +58,11 @@ fn facts(der: &[u8]) -> Option<CertificateFacts> {
         from: timestamp(body.validity().not_before)?,
         until: timestamp(body.validity().not_after)?,
         public_key: body.subject_public_key_info().to_der().ok()?,
+        is_authority: certificate
+            .tbs_certificate()
+            .get_extension::<BasicConstraints>()
+            .ok()?
+            .is_some_and(|(_, found)| found.ca),
     })
 }
 
@@ -170,6 +178,8 @@ mod tests {
                             from: time(&der[from.clone()]),
                             until: time(&der[until.clone()]),
                             public_key: der[key.clone()].to_vec(),
+                            // Whoever signs with it asks for that; who shows it does not.
+                            is_authority: found.is_authority,
                         };
                         assert_eq!(found, said, "{at} {byte:x}");
                         let fact = [&from, &until, &key].into_iter().any(|place| place.contains(&at));

@@ -11,8 +11,8 @@
 
 use std::fs::File;
 use std::net::IpAddr;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rcgen::{
@@ -37,12 +37,18 @@ const AUTHORITY_SECONDS: i64 = 7305 * DAY;
 /// How long a certificate that it signs is good.
 const LEAF_SECONDS: i64 = 397 * DAY;
 
+/// What to do where it is not good at present.
+pub const RENEW_AUTHORITY: &str = "look at the machine's clock; where that is right, end airlock serve, remove identity/ca.pem and identity/ca.key, start it again, and run `airlock target connect TARGET` for every target once more";
+
 /// The certificate authority of one appliance.
 pub struct Authority {
+    state: PathBuf,
+    site: SiteId,
     pem: String,
     fingerprint: Hash,
     facts: CertificateFacts,
-    issuer: Issuer<'static, KeyPair>,
+    /// What signs, once its key was read.
+    issuer: OnceLock<Issuer<'static, KeyPair>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -52,6 +58,8 @@ pub struct Leaf {
     pub certificate: Vec<u8>,
     /// PKCS#8 DER.
     pub key: Zeroizing<Vec<u8>>,
+    /// The first second it is good.
+    pub from: Timestamp,
     /// When it should be replaced: a third of its life is left then.
     pub renew_at: Timestamp,
     /// The last second it is good.
@@ -65,19 +73,51 @@ impl Authority {
     ///
     /// `E-STATE authority` when it is damaged; `E-STATE` for the database, `E-IO`, `E-SPACE`.
     pub fn open(appliance: &Appliance) -> Result<Self> {
+        let authority = Self::open_to_show(appliance)?;
+        authority.issuer()?;
+        Ok(authority)
+    }
+
+    /// As [`Authority::open`], whatever its key is like: without that nothing is signed, and its certificate is what agents are told still.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE authority` when its certificate is damaged; `E-STATE` for the database, `E-IO`, `E-SPACE`.
+    pub fn open_to_show(appliance: &Appliance) -> Result<Self> {
         let (state, site, clock) = (appliance.folder(), appliance.site(), appliance.clock.clone());
         let certificate = state.join(CERTIFICATE);
         if look(&certificate, Expected::File)?.is_none() {
             create(state, site, clock.now())?;
         }
-        let Made { pem, der, facts, key } = made(state)?.ok_or_else(|| damaged("its certificate is gone"))?;
+        let Shown { pem, der, facts } = shown(state)?.ok_or_else(|| damaged("its certificate is gone"))?;
         Ok(Self {
+            state: state.to_owned(),
+            site: site.clone(),
             fingerprint: Hash(Sha256::digest(&der).into()),
             pem,
-            issuer: Issuer::new(authority_parameters(site, facts.from, facts.until), key),
+            issuer: OnceLock::new(),
             facts,
             clock,
         })
+    }
+
+    /// Returns what signs. A key that was not good when it was looked at last is read again.
+    fn issuer(&self) -> Result<&Issuer<'static, KeyPair>> {
+        if let Some(issuer) = self.issuer.get() {
+            return Ok(issuer);
+        }
+        let key = key(&self.state, &self.facts)?;
+        let parameters = authority_parameters(&self.site, self.facts.from, self.facts.until);
+        Ok(self.issuer.get_or_init(|| Issuer::new(parameters, key)))
+    }
+
+    /// Checks that its certificate is good by the clock of this machine; one that is wrong judges nothing.
+    ///
+    /// # Errors
+    ///
+    /// `E-EXPIRED authority`.
+    pub fn check_time(&self) -> Result<()> {
+        self.clock().map_or(Ok(()), |now| check_time(&self.facts, now))
     }
 
     /// Returns its certificate, PEM.
@@ -115,7 +155,7 @@ impl Authority {
     ///
     /// # Errors
     ///
-    /// `E-USAGE tls-name` for a text that is neither; `E-INTERNAL` when it cannot be made.
+    /// `E-USAGE tls-name` for a text that is neither; `E-STATE authority` when its key is damaged; `E-INTERNAL` when it cannot be made.
     pub fn issue(&self, names: &[String]) -> Result<Leaf> {
         let mut parameters = CertificateParams::default();
         for name in names {
@@ -140,10 +180,11 @@ impl Authority {
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate().map_err(|e| not_made(&e))?;
-        let certificate = parameters.signed_by(&key, &self.issuer).map_err(|e| not_made(&e))?;
+        let certificate = parameters.signed_by(&key, self.issuer()?).map_err(|e| not_made(&e))?;
         Ok(Leaf {
             certificate: certificate.der().to_vec(),
             key: Zeroizing::new(key.serialize_der()),
+            from: self.facts.from,
             renew_at: until.plus_seconds(-LEAF_SECONDS / 3),
             until,
         })
@@ -197,29 +238,52 @@ fn subject(name: &str) -> DistinguishedName {
     subject
 }
 
-/// Looks at the authority of a state folder, and makes none: the last second it is good; nothing where there is none yet.
+/// Looks at the authority of a state folder, and makes none: what its certificate says; nothing where there is none yet.
 ///
 /// # Errors
 ///
 /// `E-STATE authority`, `planted`; `E-IO`.
-pub(super) fn examine(state: &Path) -> Result<Option<Timestamp>> {
-    let made = made(state)?;
-    if made.is_none() && look(&state.join(KEY), Expected::File)?.is_some() {
-        return Err(damaged("its certificate is gone"));
-    }
-    Ok(made.map(|made| made.facts.until))
+pub(super) fn examine(state: &Path) -> Result<Option<CertificateFacts>> {
+    let Some(shown) = shown(state)? else {
+        return match look(&state.join(KEY), Expected::File)? {
+            Some(_) => Err(damaged("its certificate is gone")),
+            None => Ok(None),
+        };
+    };
+    key(state, &shown.facts)?;
+    Ok(Some(shown.facts))
 }
 
-/// An authority as it stands in its two files.
-struct Made {
+/// Checks that a certificate is good at a time.
+///
+/// # Errors
+///
+/// `E-EXPIRED authority`.
+pub(super) fn check_time(facts: &CertificateFacts, now: Timestamp) -> Result<()> {
+    let what = if now > facts.until {
+        format!("ended at {}", facts.until)
+    } else if now < facts.from {
+        format!("begins at {} only", facts.from)
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Class::Expired,
+        "authority",
+        format!("the appliance's authority {what}, and it is {now} by the clock of this machine: clients that check it turn away"),
+    )
+    .remedy(RENEW_AUTHORITY))
+}
+
+/// The certificate of an authority.
+struct Shown {
     pem: String,
     der: Vec<u8>,
     facts: CertificateFacts,
-    key: KeyPair,
 }
 
-/// Reads the authority of a state folder; nothing where there is no certificate.
-fn made(state: &Path) -> Result<Option<Made>> {
+/// Reads the certificate of the authority of a state folder; nothing where there is none.
+fn shown(state: &Path) -> Result<Option<Shown>> {
     let Some(file) = open_plain(&state.join(CERTIFICATE))? else {
         return Ok(None);
     };
@@ -227,13 +291,21 @@ fn made(state: &Path) -> Result<Option<Made>> {
         .map_err(|e| damaged("its certificate is no PEM file").with_source(e))?;
     let der = from_pem(&pem).ok_or_else(|| damaged("its certificate is no PEM file"))?;
     let facts = CertificateFacts::read(&der).map_err(|e| damaged("its certificate cannot be read").with_source(e))?;
+    Ok(Some(Shown { pem, der, facts }))
+}
+
+/// Reads the key of a certificate that signs others.
+fn key(state: &Path, facts: &CertificateFacts) -> Result<KeyPair> {
+    if !facts.is_authority {
+        return Err(damaged("its certificate may sign no others"));
+    }
     look(&state.join(KEY), Expected::File)?.ok_or_else(|| damaged("its key is gone"))?;
     let file = KeyFile::read(&state.join(KEY)).map_err(|e| e.reclassified(Class::State, "authority"))?;
     let key = KeyPair::from_pem(file.pem()).map_err(|e| damaged("its key cannot be read").with_source(e))?;
     if rcgen::PublicKeyData::subject_public_key_info(&key) != facts.public_key {
         return Err(damaged("its key belongs to another certificate"));
     }
-    Ok(Some(Made { pem, der, facts, key }))
+    Ok(key)
 }
 
 /// Returns the fingerprint of the authority of a state folder that is being made.

@@ -55,7 +55,7 @@ pub mod status;
 mod status_key;
 
 pub use audit_log::{AuditState, Compared};
-pub use authority::{Authority, Leaf};
+pub use authority::{Authority, Leaf, RENEW_AUTHORITY};
 pub use damage::{REPAIR, ReleaseDamage};
 pub use hidden::{Hidden, HiddenHost, HiddenTag, Owner};
 pub use import::{Event, Imported, Needed, Options, Outcome, Restored};

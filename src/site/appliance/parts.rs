@@ -6,9 +6,11 @@
 use std::path::Path;
 
 use super::folder::ROOTS;
+use super::secret::{self, RevisionKey};
 use super::state::Appliance;
-use super::{enrolment, folder, instance, marks, status_key};
+use super::{authority, enrolment, folder, instance, marks, pins, status_key};
 use crate::db::Reads;
+use crate::db::site::{kept_secrets, release};
 use crate::domain::{Error, Result};
 
 impl Appliance {
@@ -25,6 +27,28 @@ impl Appliance {
     fn look_at_parts(&self) -> Vec<Error> {
         look(self.folder(), &self.db, self.check_token_key())
     }
+}
+
+/// Looks at what else of a state folder no bundle brings back: pins, the authority, the key of revisions, values that are kept here.
+pub(super) fn look_at_kept(state: &Path, db: &impl Reads) -> Vec<Error> {
+    let mut found: Vec<Error> = [RevisionKey::open_own(state, db).err(), authority::examine(state).err()]
+        .into_iter()
+        .flatten()
+        .collect();
+    let mut note = |looked: Result<Vec<Error>>| match looked {
+        Ok(errors) => found.extend(errors),
+        Err(error) => found.push(error),
+    };
+    note(pins::read_good(&state.join(ROOTS)).and_then(|pins| {
+        let mut errors = pins.missing(&db.read(release::list)?);
+        errors.extend(pins.damaged.into_iter().map(|(_, error)| error));
+        Ok(errors)
+    }));
+    note(
+        db.read(kept_secrets::list)
+            .and_then(|rows| secret::unreadable(state, &rows)),
+    );
+    found
 }
 
 /// Looks at the parts of a state folder; `token_key` is what is known of the key of tokens.

@@ -1,10 +1,12 @@
 //! The pinned roots: one chain file per trust domain, `roots/<domain>.json`, put there by the site's administrator.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use crate::crypto::Chain;
-use crate::domain::{Class, Error, Result, limits};
+use crate::db::site::release::ReleaseRow;
+use crate::domain::{Class, Error, Hash, Result, limits};
 use crate::stream::{PLANTED, open_plain, read_bounded};
 
 /// Vendors on one appliance.
@@ -30,6 +32,33 @@ pub(super) struct Pins {
     pub(super) chains: Vec<Chain>,
     /// Files that do not hold the chain that their name says, by that name.
     pub(super) damaged: Vec<(String, Error)>,
+}
+
+impl Pins {
+    /// Returns, for each vendor whose releases are here and whose root is not, that it is missing.
+    pub(super) fn missing(&self, releases: &[ReleaseRow]) -> Vec<Error> {
+        let domains: BTreeSet<Hash> = releases.iter().map(|release| release.scope.domain).collect();
+        let is_pinned = |domain: &Hash| {
+            let damaged = self.damaged.iter().any(|(name, _)| *name == domain.to_hex());
+            damaged || self.chains.iter().any(|pin| pin.domain() == *domain)
+        };
+        domains
+            .into_iter()
+            .filter(|domain| !is_pinned(domain))
+            .map(missing)
+            .collect()
+    }
+}
+
+/// Says that releases of a vendor are here, and its pinned root is not.
+fn missing(domain: Hash) -> Error {
+    Error::new(
+        Class::State,
+        "pin-missing",
+        format!("releases of the trust domain {domain} are here, and its pinned root is not: nothing of them can be verified any more"),
+    )
+    .expected("the root of every vendor whose releases are here")
+    .remedy("pin the vendor's root again with `airlock trust add ROOT --fingerprint HEX`")
 }
 
 /// As [`read`]; damaged files are told beside the good ones.

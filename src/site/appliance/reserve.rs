@@ -36,6 +36,15 @@ pub(super) fn fill(state: &Path) -> Result<()> {
     }
 }
 
+/// Whether the reserve is not there, or holds less than it should.
+///
+/// # Errors
+///
+/// `E-STATE planted`, `E-IO`.
+pub(super) fn is_short(state: &Path) -> Result<bool> {
+    Ok(look(&state.join(RESERVE), Expected::File)?.is_none_or(|found| found.size() < BYTES))
+}
+
 /// Gives the reserve up.
 ///
 /// # Errors

@@ -12,8 +12,8 @@ use super::places::Places;
 use super::{Config, place, text};
 use crate::appliance::export::Redactor;
 use crate::appliance::fleet::SiteView;
-use crate::domain::{Clock as _, Result, SystemClock};
-use crate::http::{Settings, TlsSettings, check_certificate};
+use crate::domain::{Class, Clock as _, Result, SystemClock};
+use crate::http::{Settings, TlsSettings};
 use crate::stream::{open_named, read_bounded};
 
 /// Bytes of a file that `[mirror]` names.
@@ -45,10 +45,17 @@ impl Config {
         }
         Redactor::new(&self.export.redact, &[]).map_err(|error| places.tell(error, "export.redact", 0))?;
         if let Some(own) = &server.tls.own {
-            // Files that are not there yet are told beside.
-            if [&own.certificate, &own.key].iter().all(|file| file.metadata().is_ok()) {
-                check_certificate(own, &server.tls.names, SystemClock.now())
-                    .map_err(|error| places.tell(error, "tls.certificate", 0))?;
+            server
+                .examine_own_certificate(Some(SystemClock.now()))
+                .map_err(|error| places.tell(error, "tls.certificate", 0))?;
+            if let Some(path) = &own.authority {
+                open_named(path, "open the authority")
+                    .and_then(|file| read_bounded(file, MIRROR_FILE_BYTES, "the authority"))
+                    .and_then(|pem| {
+                        let pem = String::from_utf8_lossy(&pem).into_owned();
+                        SiteView::new("localhost", true, &server.agents.interval, Some(&pem))
+                    })
+                    .map_err(|error| places.tell(error.reclassified(Class::Usage, "config"), "tls.authority", 0))?;
             }
         }
         // Each part was judged with its place; this is what `serve` asks.

@@ -56,4 +56,3 @@ pub use router::router;
 pub use server::{Bound, Running, Server, Stopper};
 pub use services::Services;
 pub use settings::{AgentSettings, AgentsAddress, Limits, Network, OwnCertificate, ReadPolicy, Settings, TlsSettings};
-pub use tls::check_certificate;

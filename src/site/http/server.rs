@@ -144,7 +144,7 @@ impl Bound {
     ///
     /// # Errors
     ///
-    /// `E-IO` when no thread can be started; `E-USAGE tls-certificate` and `tls-name`; those of the registry's watcher.
+    /// `E-IO` when no thread can be started; `E-USAGE tls-certificate` and `tls-name`, and `E-STATE authority`, where nothing is served without TLS; those of the registry's watcher.
     pub fn start(self, services: impl Into<Services>) -> Result<Running> {
         let services = services.into();
         let failed = |e: std::io::Error| {
@@ -237,7 +237,8 @@ impl Bound {
             )
         })?;
         let names = self.settings.certificate_names(&self.tls_addresses, agents);
-        Certificates::open(authority, names, self.settings.tls.own.clone()).map(Some)
+        let is_needed = self.listeners.is_empty();
+        Certificates::open(authority, names, self.settings.tls.own.clone(), is_needed).map(Some)
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! Without files of the site's own, the appliance's authority signs a certificate for the configured names; it is made anew in memory
 //! at every start, and when a third of its life is left. With files of its own, the site replaces them and they are read again within
-//! seconds: a pair that does not fit, perhaps half of a replacement, is not taken, and the one before stays. A certificate that is
-//! expired or for other names stops the start; one that expires later is shown on, with a warning and a bad word in `/readyz`, because
-//! agents of a closed network are better served late than never. Files of the site's own are judged by the machine's clock alone; one
+//! seconds: a pair that does not fit, perhaps half of a replacement, is not taken, and the one before stays. One that is out of its time
+//! when the server starts, or ends later, is shown all the same, with a warning and a bad word in `/readyz`, because agents of a closed
+//! network are better served late than never. Where there is none that can be shown (files that cannot be read, a key of another one, an
+//! authority without its key), what is served without TLS goes on, handshakes fail, and it is tried again; a server that could answer nobody
+//! without it does not start. Files of the site's own are judged by the machine's clock alone; one
 //! that stands before this version of airlock was built is wrong, and judges nothing.
 //!
 //! # Ciphers
@@ -31,7 +33,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::server_name::server_name;
 use super::settings::{OwnCertificate, Settings};
-use crate::appliance::Authority;
+use crate::appliance::{Authority, RENEW_AUTHORITY};
 use crate::crypto::{CertificateFacts, KeyFile};
 use crate::domain::{Class, Error, Problem, Result, Timestamp};
 use crate::panics::{self, caught};
@@ -41,6 +43,8 @@ use crate::stream::{open_lasting, read_bounded};
 const CHAIN_BYTES: u64 = 1 << 20;
 /// Certificates in a chain.
 const CHAIN: usize = 16;
+/// What to do where files of the site's own cannot be shown: a server that runs notices.
+const RIGHT: &str = "put certificate and key into the files that [tls] names, or take them out of [tls] and start the server again: then the appliance's own authority signs one";
 
 /// The certificate that the server shows at present.
 #[derive(Debug)]
@@ -48,7 +52,9 @@ pub(super) struct Certificates {
     authority: Arc<Authority>,
     names: Vec<String>,
     own: Option<OwnCertificate>,
-    served: RwLock<Served>,
+    served: RwLock<Option<Served>>,
+    /// Why there is none.
+    missing: Mutex<Option<Problem>>,
     /// What the files looked like when they were last tried.
     tried: Mutex<Option<Look>>,
     /// Why the certificate is not looked after, for as long as it is not.
@@ -60,6 +66,7 @@ pub(super) struct Certificates {
 struct Served {
     key: Arc<CertifiedKey>,
     renew_at: Timestamp,
+    from: Timestamp,
     until: Timestamp,
     warned: bool,
 }
@@ -68,34 +75,49 @@ struct Served {
 type Look = [(u64, u64, i64, i64); 2];
 
 impl Certificates {
-    /// Takes the certificate that is there, or has one signed.
+    /// Takes the certificate that is there, or has one signed. Where neither goes, it waits until that is put right; unless nobody would be
+    /// answered meanwhile (`is_needed`).
     ///
     /// # Errors
     ///
-    /// `E-USAGE tls-certificate` for files of the site's own that cannot be read, do not fit each other, are expired, or are for other
-    /// names; `E-USAGE tls-name`; `E-INTERNAL`.
+    /// Where it is needed: `E-USAGE tls-certificate` for files of the site's own that cannot be read, do not fit each other, or are for other
+    /// names; `E-USAGE tls-name`; `E-STATE authority`, `E-IO`. Always: `E-INTERNAL`.
     pub(super) fn open(
         authority: Arc<Authority>,
         names: Vec<String>,
         own: Option<OwnCertificate>,
+        is_needed: bool,
     ) -> Result<Arc<Self>> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let (served, tried) = match &own {
-            None => (sign(&authority, &names, &provider)?, None),
+        let (loaded, tried) = match &own {
+            None => (sign(&authority, &names, &provider), None),
             Some(own) => {
                 let look = look(own);
-                (load(own, &names, authority.clock(), &provider)?, Some(look))
+                (load(own, &names, &provider), Some(look))
             }
         };
-        Ok(Arc::new(Self {
+        let (served, missing) = match loaded {
+            Ok(served) => (Some(served), None),
+            Err(error) if is_needed || error.class() == Class::Internal => {
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "nobody is answered over HTTPS until there is a certificate");
+                (None, Some(Problem::of("certificate", &error)))
+            }
+        };
+        let certificates = Self {
             authority,
             names,
             own,
             served: RwLock::new(served),
+            missing: Mutex::new(missing),
             tried: Mutex::new(tried),
             neglected: Mutex::new(None),
             provider,
-        }))
+        };
+        certificates.warn_of_time();
+        Ok(Arc::new(certificates))
     }
 
     /// Makes what accepts TLS connections: 1.2 and 1.3, HTTP/1.1 only.
@@ -127,57 +149,110 @@ impl Certificates {
             Some(own) => {
                 let look = Some(look(own));
                 let before = std::mem::replace(&mut *self.tried.lock().unwrap_or_else(PoisonError::into_inner), look);
-                (before != look).then(|| load(own, &self.names, self.authority.clock(), &self.provider))
+                (before != look).then(|| self.load_next(own))
             }
         };
         match replaced {
             None => {}
             Some(Ok(served)) => {
                 tracing::info!(until = %served.until, "another certificate is shown from now on");
-                *self.served.write().unwrap_or_else(PoisonError::into_inner) = served;
+                *self.served.write().unwrap_or_else(PoisonError::into_inner) = Some(served);
+                *self.missing.lock().unwrap_or_else(PoisonError::into_inner) = None;
             }
-            Some(Err(error)) => tracing::warn!(%error, "the certificate was not replaced; the one before stays"),
+            Some(Err(error)) if self.served().is_some() => {
+                tracing::warn!(%error, "the certificate was not replaced; the one before stays");
+            }
+            Some(Err(error)) => {
+                let problem = Some(Problem::of("certificate", &error));
+                let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+                if *missing != problem {
+                    tracing::warn!(%error, "nobody is answered over HTTPS until there is a certificate");
+                    *missing = problem;
+                }
+            }
         }
+        self.warn_of_time();
+    }
+
+    /// Reads what was put into the files. One that is not good at present takes no other one's place.
+    fn load_next(&self, own: &OwnCertificate) -> Result<Served> {
+        let next = load(own, &self.names, &self.provider)?;
+        if let (Some(_), Some(now)) = (self.served(), self.authority.clock()) {
+            check_time(own, &next, now)?;
+        }
+        Ok(next)
+    }
+
+    /// Says once of a certificate that it is out of its time.
+    fn warn_of_time(&self) {
+        let Some(problem) = self.out_of_time() else { return };
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
-        if self.is_past(served.until) && !served.warned {
-            tracing::warn!(until = %served.until, "the certificate has expired: clients that check it turn away");
+        if let Some(served) = served.as_mut().filter(|served| !served.warned) {
+            tracing::warn!("{}; {}", problem.what, problem.remedy);
             served.warned = true;
         }
     }
 
     /// Returns how the certificate is: a stable word for `/readyz`.
     pub(super) fn health(&self) -> &'static str {
-        if self.is_past(self.served().until) {
-            "expired"
-        } else {
-            "ok"
+        match (self.served(), self.out_of_time()) {
+            (None, _) => "missing",
+            (Some(served), Some(_)) if self.is_past(served.until) => "expired",
+            (Some(_), Some(_)) => "not-yet-valid",
+            (Some(_), None) => "ok",
         }
     }
 
     /// Returns what is wrong with it.
     pub(super) fn problem(&self) -> Option<Problem> {
-        let until = self.served().until;
-        if self.is_past(until) {
+        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        missing.or_else(|| self.out_of_time()).or_else(|| self.neglect())
+    }
+
+    /// Says that the one which is shown is not good at present.
+    fn out_of_time(&self) -> Option<Problem> {
+        let served = self.served()?;
+        let is_past = self.is_past(served.until);
+        let is_early = self.authority.clock().is_some_and(|now| now < served.from);
+        if !is_past && !is_early {
+            return None;
+        }
+        let word = if is_past { "expired" } else { "not-yet-valid" };
+        if self.own.is_none()
+            && let Err(error) = self.authority.check_time()
+        {
             return Some(Problem {
-                part: "certificate",
-                error: "expired".into(),
-                what: format!("the certificate ended at {until}: clients that check it turn away"),
-                remedy: match &self.own {
-                    Some(own) => format!(
-                        "put one that is good at present into {}, with its key",
-                        own.certificate.display()
-                    ),
-                    None => "look at the machine's clock, and start the server again".into(),
-                },
+                error: word.into(),
+                ..Problem::of("certificate", &error)
             });
         }
+        let what = if is_past {
+            format!("ended at {}", served.until)
+        } else {
+            format!("begins at {} only", served.from)
+        };
+        Some(Problem {
+            part: "certificate",
+            error: word.into(),
+            what: format!("the certificate {what}: clients that check it turn away"),
+            remedy: match &self.own {
+                Some(own) => format!(
+                    "put one that is good at present into {}, with its key",
+                    own.certificate.display()
+                ),
+                None => RENEW_AUTHORITY.into(),
+            },
+        })
+    }
+
+    fn neglect(&self) -> Option<Problem> {
         self.neglected.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the authority shall sign another one. Never because the clock went back, and not when the next would end no later.
     fn is_due(&self) -> bool {
-        let served = self.served();
-        self.authority.now() >= served.renew_at && served.until < self.authority.until()
+        self.served()
+            .is_none_or(|served| self.authority.now() >= served.renew_at && served.until < self.authority.until())
     }
 
     fn is_past(&self, until: Timestamp) -> bool {
@@ -187,19 +262,19 @@ impl Certificates {
         }
     }
 
-    /// Returns the last second that the one which is shown is good.
-    pub(super) fn until(&self) -> Timestamp {
-        self.served().until
+    /// Returns the last second that the one which is shown is good; nothing where there is none.
+    pub(super) fn until(&self) -> Option<Timestamp> {
+        self.served().map(|served| served.until)
     }
 
-    fn served(&self) -> Served {
+    fn served(&self) -> Option<Served> {
         self.served.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.served().key)
+        self.served().map(|served| served.key)
     }
 }
 
@@ -277,14 +352,15 @@ fn sign(authority: &Authority, names: &[String], provider: &CryptoProvider) -> R
     Ok(Served {
         key: Arc::new(key),
         renew_at: leaf.renew_at,
+        from: leaf.from,
         until: leaf.until,
         warned: false,
     })
 }
 
 impl Settings {
-    /// Looks at a certificate of the site's own as a server does that starts: the last second it is good; nothing where there is none. A
-    /// clock that is not given judges nothing.
+    /// Looks at a certificate of the site's own: the last second it is good; nothing where there is none. A clock that is not given judges
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -293,29 +369,33 @@ impl Settings {
         let Some(own) = &self.tls.own else { return Ok(None) };
         let provider = rustls::crypto::ring::default_provider();
         let names = self.certificate_names(&self.tls.listen, &self.agents_address(&self.listen, &self.tls.listen));
-        load(own, &names, clock, &provider).map(|served| Some(served.until))
+        let served = load(own, &names, &provider)?;
+        clock.map_or(Ok(()), |now| check_time(own, &served, now))?;
+        Ok(Some(served.until))
     }
 }
 
-/// Checks a certificate of the site's own as the server does when it begins.
-///
-/// # Errors
-///
-/// `E-USAGE tls-certificate` for files that cannot be read, do not fit each other, are expired, or are for other names.
-pub fn check_certificate(own: &OwnCertificate, names: &[String], now: Timestamp) -> Result<()> {
-    load(own, names, Some(now), &rustls::crypto::ring::default_provider()).map(drop)
+fn check_time(own: &OwnCertificate, served: &Served, now: Timestamp) -> Result<()> {
+    let (from, until) = (served.from, served.until);
+    if (from..=until).contains(&now) {
+        return Ok(());
+    }
+    let found = format!("is good from {from} to {until}, and it is {now}");
+    Err(wrong(&own.certificate, found)
+        .expected("a certificate that is good at present")
+        .remedy("renew it, or take certificate and key out of [tls]: then the appliance's own authority signs one"))
 }
 
-fn load(own: &OwnCertificate, names: &[String], clock: Option<Timestamp>, provider: &CryptoProvider) -> Result<Served> {
-    let wrong =
-        |path: &Path, what: String| Error::new(Class::Usage, "tls-certificate", format!("{} {what}", path.display()));
+fn wrong(path: &Path, what: impl std::fmt::Display) -> Error {
+    Error::new(Class::Usage, "tls-certificate", format!("{} {what}", path.display())).remedy(RIGHT)
+}
+
+fn load(own: &OwnCertificate, names: &[String], provider: &CryptoProvider) -> Result<Served> {
     let unread = |path: &Path, error: Error| wrong(path, format!("cannot be read: {error}")).with_source(error);
     let file = open_lasting(&own.certificate, "open").map_err(|e| unread(&own.certificate, e))?;
     let pem = read_bounded(file, CHAIN_BYTES, "the certificate").map_err(|e| unread(&own.certificate, e))?;
-    let no_certificate = || {
-        wrong(&own.certificate, "holds no certificate".into())
-            .expected("a PEM file with the server's certificate first")
-    };
+    let no_certificate =
+        || wrong(&own.certificate, "holds no certificate").expected("a PEM file with the server's certificate first");
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
         .take(CHAIN)
         .collect::<std::result::Result<_, _>>()
@@ -323,21 +403,11 @@ fn load(own: &OwnCertificate, names: &[String], clock: Option<Timestamp>, provid
     let first = chain.first().ok_or_else(no_certificate)?.clone();
     let key = KeyFile::read(&own.key).map_err(|e| unread(&own.key, e))?;
     let key = PrivateKeyDer::from_pem_slice(key.pem().as_bytes()).map_err(|e| {
-        wrong(&own.key, "holds no private key".into())
+        wrong(&own.key, "holds no private key")
             .expected("a PEM file without passphrase")
             .with_source(e)
     })?;
     let facts = CertificateFacts::read(&first).map_err(|e| unread(&own.certificate, e))?;
-    if let Some(now) = clock
-        && (now > facts.until || now < facts.from)
-    {
-        return Err(wrong(
-            &own.certificate,
-            format!("is good from {} to {}, and it is {now}", facts.from, facts.until),
-        )
-        .expected("a certificate that is good at present")
-        .remedy("renew it, or take certificate and key out of [tls]: then the appliance's own authority signs one"));
-    }
     let certified = CertifiedKey::from_der(chain, key, provider).map_err(|e| match e {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => wrong(
             &own.key,
@@ -345,8 +415,8 @@ fn load(own: &OwnCertificate, names: &[String], clock: Option<Timestamp>, provid
         ),
         e => wrong(&own.key, format!("cannot be used: {e}")).with_source(e),
     })?;
-    let parsed = ParsedCertificate::try_from(&first)
-        .map_err(|e| wrong(&own.certificate, "cannot be used".into()).with_source(e))?;
+    let parsed =
+        ParsedCertificate::try_from(&first).map_err(|e| wrong(&own.certificate, "cannot be used").with_source(e))?;
     for name in names {
         let server = server_name(name)?;
         rustls::client::verify_server_name(&parsed, &server).map_err(|e| {
@@ -358,6 +428,7 @@ fn load(own: &OwnCertificate, names: &[String], clock: Option<Timestamp>, provid
     Ok(Served {
         key: Arc::new(certified),
         renew_at: facts.until,
+        from: facts.from,
         until: facts.until,
         warned: false,
     })
@@ -366,7 +437,8 @@ fn load(own: &OwnCertificate, names: &[String], clock: Option<Timestamp>, provid
 fn look(own: &OwnCertificate) -> Look {
     [&own.certificate, &own.key].map(|path: &PathBuf| {
         std::fs::metadata(path).map_or((0, 0, 0, 0), |data| {
-            (data.ino(), data.size(), data.mtime(), data.mtime_nsec())
+            // Modes count too.
+            (data.ino(), data.size(), data.ctime(), data.ctime_nsec())
         })
     })
 }

@@ -221,6 +221,32 @@ fn modes(folder: &Path) -> std::collections::BTreeMap<String, u32> {
     found
 }
 
+/// What would be lost with the backup before it is refused by name, and nothing is written; with everything there again it is made.
+#[test]
+fn what_lacks_a_part_that_no_bundle_brings_back_is_not_backed_up() {
+    let (world, safe) = (World::new(1), Safe::new());
+    let state = world.state();
+    let (source, aside) = (state.to_str().unwrap(), safe.path("aside"));
+    let root = std::fs::read_dir(state.join("roots"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    for (path, code) in [
+        (state.join("identity/revision.key"), "revision-key"),
+        (state.join("identity/ca.key"), "authority"),
+        (root, "pin-missing"),
+    ] {
+        std::fs::rename(&path, &aside).unwrap();
+        let refused = safe.run(&["backup", "-o", "@backup", "--state", source]);
+        refused.assert_refused("E-STATE", code, "");
+        assert!(!refused.remedy().is_empty() && !safe.path("backup").is_file(), "{code}");
+        std::fs::rename(&aside, &path).unwrap();
+    }
+    safe.back_up(&state, "backup", &[]);
+}
+
 /// What of a backup is no good is refused before anything is written; each with the same words that work for the good one.
 #[test]
 fn what_is_not_this_backup_whole_is_refused_and_nothing_is_written() {

@@ -165,6 +165,11 @@ fn what_is_wrong_is_said_with_line_and_column() {
             "line 2, column 15",
         ),
         (
+            "[tls]\ncertificate = \"/nowhere/tls.pem\"\nkey = \"/nowhere/tls.key\"\n",
+            "tls-certificate",
+            "line 2, column 15",
+        ),
+        (
             "\u{feff}listen_on = 5\n",
             "config",
             "line 1, column 1: unknown field `listen_on`",

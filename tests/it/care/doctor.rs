@@ -10,7 +10,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::world::World;
-use crate::support::appliance::{Ended, Serving, read, write};
+use crate::support::appliance::{Ended, Serving, read, wait_for, write};
 
 /// Every file and folder below a folder: kind, mode, and the hash of its bytes.
 fn everything(folder: &Path) -> BTreeMap<PathBuf, (u32, Option<Hash>)> {
@@ -240,6 +240,62 @@ fn what_is_damaged_is_told_part_by_part_and_nothing_is_touched() {
     );
     copy.good(&["trust", "add", root.to_str().unwrap(), "--fingerprint", &fingerprint]);
     assert_all_good(&doctor(&copy), &["server"]);
+}
+
+/// What only the server knows is asked of it; what of its answer is bad is told, until it is started again.
+#[test]
+fn the_server_that_runs_is_asked_and_believed() {
+    let world = World::new(1);
+    let words = words(&world);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let serving = Serving::start(&world.state());
+    assert_all_good(&world.run(&words), &[]);
+    for end in ["", "-wal", "-shm"] {
+        fs::remove_file(world.state().join(format!("status.db{end}"))).ok();
+    }
+    wait_for("the server's word", || world.run(&words).code == Some(27));
+    let ended = world.run(&words);
+    let found = bad(&ended, "server");
+    assert!(named("broken", "E-STATE not-ready")(&found), "{found:?}");
+    assert!(
+        found.2.contains("start it again") && ended.result.to_string().contains("state-replaced"),
+        "{found:?}"
+    );
+    drop(serving);
+    // As numbers had been given in it.
+    let mark = world.state().join("status-mark");
+    let made = mark.try_exists().unwrap();
+    if !made {
+        write(&mark, b"{\"marks\":[],\"raises\":\"1\"}");
+        fs::set_permissions(&mark, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let found = bad(&doctor(&world), "databases");
+    assert!(named("broken", "E-STATE status-missing")(&found), "{found:?}");
+    let serving = Serving::start(&world.state());
+    assert_all_good(&world.run(&words), &[]);
+    drop(serving);
+    // One that holds the folder and does not answer.
+    let appliance = world.appliance().unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let said = appliance.say_served("https://plant.example", &[nobody]).unwrap();
+    let found = bad(&world.run(&words), "server");
+    assert!(named("broken", "E-IO no-answer")(&found), "{found:?}");
+    drop(said);
+    // One that serves over HTTPS alone is not asked.
+    let said = appliance.say_served("https://plant.example", &[]).unwrap();
+    let ended = world.run(&words);
+    assert!(
+        named("look", "E-OTHER not-asked")(&bad(&ended, "server")),
+        "{}",
+        ended.result
+    );
+    drop((said, appliance));
+    let serving = Serving::start(&world.state());
+    assert_all_good(&world.run(&words), &[]);
+    drop(serving);
 }
 
 /// A damaged or lost database: the rest is looked at as far as it goes.

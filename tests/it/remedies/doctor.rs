@@ -101,6 +101,37 @@ fn a_wrong_clock_and_an_old_authority_are_put_right() {
         "authority",
         "remove identity/ca.pem and identity/ca.key, start it again",
     );
+    // Past its end, before its beginning, and one that may sign nothing: nobody is reached.
+    let ended = of(&state, late.plus_seconds(10 * DAY), "certificates");
+    assert_told(
+        &ended,
+        Verdict::Broken,
+        "authority",
+        "remove identity/ca.pem and identity/ca.key",
+    );
+    let pem = state.join("identity/ca.pem");
+    let made = std::fs::read(&pem).unwrap();
+    let key = std::fs::read_to_string(state.join("identity/ca.key")).unwrap();
+    let key = rcgen::KeyPair::from_pem(&key).unwrap();
+    let put = |from: i32, is_ca: rcgen::IsCa| {
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.not_before = rcgen::date_time_ymd(from, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(2100, 1, 1);
+        parameters.is_ca = is_ca;
+        write(&pem, parameters.self_signed(&key).unwrap().pem().as_bytes());
+        of(&state, now, "certificates")
+    };
+    let early = put(2090, rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
+    assert_told(&early, Verdict::Broken, "authority", "look at the machine's clock");
+    let leaf = put(2020, rcgen::IsCa::ExplicitNoCa);
+    assert_told(
+        &leaf,
+        Verdict::Broken,
+        "authority",
+        "restore both files; or remove both",
+    );
+    write(&pem, &made);
+    assert_eq!(of(&state, now, "certificates").verdict, Verdict::Good);
     for name in ["identity/ca.pem", "identity/ca.key"] {
         std::fs::remove_file(state.join(name)).unwrap();
     }

@@ -93,7 +93,6 @@ pub(super) const ROWS: &[(&str, Row)] = &[
     ("?: let the file {} hold the keys of those who approve; with this one alone: {{\"keys\":[{}]}}", Followed(&["whoever_approves_first_is_told_what_the_file_has_to_hold"])),
     ("?: list it once", Followed(&["forms_are_put_right_as_the_messages_say"])),
     ("?: look at the key ids with `airlock vendor trust show`", Followed(&["keys_are_looked_up_as_the_message_says"])),
-    ("?: look at the machine's clock, and start the server again", Followed(&["a_runaway_clock_ends_the_authority_until_it_is_put_right"])),
     ("?: look at what the kernel says of it (`dmesg`), and try again", Followed(&["media_are_mounted_looked_at_or_tried_again_as_the_message_says"])),
     ("?: look whether the log holds: `airlock audit verify`; then ask the vendor what it was given, and keep the acknowledgement as evidence", Followed(&["every_condition_has_its_code_and_frees_nothing"])),
     ("?: make a draft with `airlock status preview`, which covers what that package held, and approve that", Followed(&["what_was_signed_before_people_had_to_agree_waits_for_them"])),

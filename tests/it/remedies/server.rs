@@ -116,7 +116,9 @@ fn an_expired_certificate_is_renewed_or_taken_out_as_the_message_says() {
         certificate_file.display(),
         key.display()
     );
-    let remedy = refused(&operator, &with).remedy("E-USAGE", "tls-certificate");
+    let config = operator.file("airlock.toml", with.as_bytes());
+    let checked = operator.run(&["config", "check", "--config", config.to_str().unwrap()]);
+    let remedy = checked.remedy("E-USAGE", "tls-certificate");
     assert!(
         remedy.starts_with("renew it, or take certificate and key out of [tls]"),
         "{remedy}"
@@ -127,6 +129,13 @@ fn an_expired_certificate_is_renewed_or_taken_out_as_the_message_says() {
         tls::shown(&client, serving.address, "localhost").unwrap();
     };
     shows(without, &read(&operator.state().join("identity/ca.pem")));
+    // One that is not there at all, where nobody would be answered without it.
+    std::fs::remove_file(&certificate_file).unwrap();
+    let remedy = refused(&operator, &with).remedy("E-USAGE", "tls-certificate");
+    assert!(
+        remedy.starts_with("put certificate and key into the files that [tls] names, or take them out of [tls]"),
+        "{remedy}"
+    );
     certificate(folder.path(), YEAR_2200);
     shows(&with, &read(&certificate_file));
 }

@@ -203,14 +203,26 @@ fn a_certificate_of_the_sites_own_is_shown_and_read_again() {
     assert_eq!(until_another(&config, address, &first), leaf.certificate);
 }
 
+/// What `/readyz` says of the certificate: its word, and the remedy of what is wrong with it.
+fn told(running: &Running) -> (String, Option<String>) {
+    let ready = client::get(running.addresses()[0], "/readyz").json();
+    let problems = ready["problems"].as_array().unwrap().clone();
+    let found = problems.into_iter().find(|problem| problem["part"] == "certificate");
+    let remedy = found.map(|problem| problem["remedy"].as_str().unwrap().to_owned());
+    (ready["checks"]["certificate"].as_str().unwrap().to_owned(), remedy)
+}
+
+/// Where nothing is served without TLS, nobody would be answered.
 #[test]
-fn a_certificate_that_cannot_serve_stops_the_start() {
+fn a_certificate_that_cannot_be_shown_stops_a_start_that_needs_it() {
     let site = site();
     let authority = authority(&site);
     let folder = crate::support::appliance::scratch();
     let (files, _) = own(folder.path(), &["airlock.plant.example", "127.0.0.1"]);
     let refused = |files: &OwnCertificate, part: &str| {
-        let error = start(&site, settings(Some(files.clone())), &authority).err().unwrap();
+        let mut alone = settings(Some(files.clone()));
+        alone.listen.clear();
+        let error = start(&site, alone, &authority).err().unwrap();
         assert_eq!(
             (error.class(), error.code()),
             (Class::Usage, "tls-certificate"),
@@ -219,8 +231,17 @@ fn a_certificate_that_cannot_serve_stops_the_start() {
         assert!(error.to_string().contains(part), "{error}");
     };
     drop(start(&site, settings(Some(files.clone())), &authority).unwrap());
+    // One that has expired is shown all the same, and told.
     site.clock.set(NOW + 500 * DAY);
-    refused(&files, "is good from");
+    let (running, address) = start(&site, settings(Some(files.clone())), &authority).unwrap();
+    let remedy = format!(
+        "put one that is good at present into {}, with its key",
+        files.certificate.display()
+    );
+    assert_eq!(told(&running), ("expired".into(), Some(remedy)));
+    assert!(tls::open(&tls::trusting(authority.certificate_pem()), address, "localhost").is_err());
+    assert_eq!(client::get(running.addresses()[0], "/v2/").status, 200);
+    drop(running);
     // A dead clock judges nothing.
     site.clock.set(0);
     drop(start(&site, settings(Some(files.clone())), &authority).unwrap());
@@ -249,6 +270,49 @@ fn a_certificate_that_cannot_serve_stops_the_start() {
     drop(start(&site, settings(Some(files)), &authority).unwrap());
 }
 
+/// What cannot be shown keeps nobody from what is served without TLS, and is shown once it is put right: files of the site's own, and an
+/// authority that has lost its key.
+#[test]
+fn without_a_certificate_plain_http_goes_on_until_there_is_one() {
+    let site = site();
+    let folder = crate::support::appliance::scratch();
+    let (files, issuer) = own(folder.path(), &["airlock.plant.example", "127.0.0.1"]);
+    fs::set_permissions(&files.key, Permissions::from_mode(0o640)).unwrap();
+    let authority_key = site.path().join("identity/ca.key");
+    drop(authority(&site));
+    fs::rename(&authority_key, folder.path().join("kept")).unwrap();
+    let shown = Arc::new(Authority::open_to_show(&site.appliance().unwrap()).unwrap());
+    let (of_own, own_address) = start(&site, settings(Some(files.clone())), &shown).unwrap();
+    let (of_authority, address) = start(&site, settings(None), &shown).unwrap();
+    for (running, part) in [
+        (&of_own, "the files that [tls] names"),
+        (&of_authority, "restore both files"),
+    ] {
+        let plain = running.addresses()[0];
+        let (word, remedy) = told(running);
+        assert!(
+            word == "missing" && remedy.as_ref().unwrap().contains(part),
+            "{word} {remedy:?}"
+        );
+        assert_eq!(
+            (client::get(plain, "/readyz").status, client::get(plain, "/v2/").status),
+            (503, 200)
+        );
+    }
+    let ours = tls::trusting(shown.certificate_pem());
+    assert!(tls::shown(&ours, address, "localhost").is_err());
+    fs::set_permissions(&files.key, Permissions::from_mode(0o600)).unwrap();
+    fs::rename(folder.path().join("kept"), &authority_key).unwrap();
+    crate::support::appliance::wait_for("the certificates", || {
+        [&of_own, &of_authority]
+            .iter()
+            .all(|running| told(running) == ("ok".into(), None))
+    });
+    tls::shown(&ours, address, "localhost").unwrap();
+    let theirs = tls::trusting(issuer.certificate_pem());
+    tls::shown(&theirs, own_address, "airlock.plant.example").unwrap();
+}
+
 #[test]
 fn a_certificate_that_expires_later_is_shown_on_and_said_to_be_expired() {
     let site = site();
@@ -266,29 +330,23 @@ fn a_certificate_that_expires_later_is_shown_on_and_said_to_be_expired() {
     assert_eq!(client::get(plain, "/v2/").status, 200);
 }
 
-/// By a clock that ran away, even the authority has ended: once the clock is right and the server was started again, nothing is wrong.
+/// By a clock that ran away, even the authority has ended: once the clock is right, nothing is wrong.
 #[test]
 fn a_runaway_clock_ends_the_authority_until_it_is_put_right() {
     let site = site();
     let authority = authority(&site);
-    let begin = || start(&site, settings(None), &authority).unwrap().0;
-    let told = |running: &Running| {
-        let ready = client::get(running.addresses()[0], "/readyz").json();
-        let problems = ready["problems"].as_array().unwrap().clone();
-        let found = problems.into_iter().find(|problem| problem["part"] == "certificate");
-        found.map(|problem| problem["remedy"].as_str().unwrap().to_owned())
-    };
-    let running = begin();
-    assert_eq!(told(&running), None);
+    let running = start(&site, settings(None), &authority).unwrap().0;
+    assert_eq!(told(&running), ("ok".into(), None));
     site.clock.set(NOW + 21 * 366 * DAY);
-    let remedy = told(&running);
-    assert_eq!(
-        remedy.as_deref(),
-        Some("look at the machine's clock, and start the server again")
+    let (word, remedy) = told(&running);
+    assert_eq!(word, "expired");
+    assert!(
+        remedy
+            .unwrap()
+            .starts_with("look at the machine's clock; where that is right, end airlock serve, remove identity/ca.pem")
     );
     site.clock.set(NOW);
-    drop(running);
-    assert_eq!(told(&begin()), None);
+    assert_eq!(told(&running), ("ok".into(), None));
 }
 
 #[test]

@@ -92,6 +92,19 @@ fn f19_root_works_in_no_folder_of_a_service_user_and_is_told_the_command() {
             assert!(said(&ended, "remedy").ends_with(&expected), "{}", ended.stderr);
             assert_same(&everything(&state), &before, &format!("{line:?}"));
         }
+        // Whoever asks how everything is gets the same command to give.
+        let ended = run(&[], &on(&state, &["doctor"]));
+        let finding = &ended.result["findings"][0];
+        assert_eq!(
+            (ended.code, &finding["error"]),
+            (Some(27), &"E-STATE other-user".into())
+        );
+        let remedy = finding["remedy"].as_str().unwrap();
+        assert!(
+            remedy.contains(&format!("{prefix}{AIRLOCK} --format json doctor")),
+            "{remedy}"
+        );
+        assert_same(&everything(&state), &before, "doctor");
     }
 }
 

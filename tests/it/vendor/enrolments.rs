@@ -154,7 +154,7 @@ fn a_certificate_that_is_a_pipe_is_refused_at_once() {
     std::os::unix::fs::symlink("pipe", folder.path("link")).unwrap();
     for name in ["pipe", "link"] {
         let text = format!(
-            "listen = [\"127.0.0.1:0\"]\n[tls]\nlisten = [\"127.0.0.1:0\"]\nnames = [\"localhost\"]\ncertificate = \"{}\"\nkey = \"k.pem\"\n",
+            "listen = []\n[tls]\nlisten = [\"127.0.0.1:0\"]\nnames = [\"localhost\"]\ncertificate = \"{}\"\nkey = \"k.pem\"\n",
             folder.path(name).display()
         );
         fs::write(folder.path("airlock.toml"), text).unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::fs::{StatVfs, StatVfsMountFlags};
 
 use super::Finding;
-use crate::appliance::folder::RESERVE;
+use crate::appliance::reserve;
 use crate::domain::{Class, Error, Result, sized};
 
 /// File systems that a state folder does not stand well on: magic number, name, what is wrong with it.
@@ -102,9 +102,9 @@ fn room(folder: &Path) -> Result<Finding> {
     if percent < PERCENT {
         return Ok(Finding::look("disk", &full(format!("only {text}"))));
     }
-    let reserve = folder.join(RESERVE);
-    if !reserve.try_exists().map_err(|e| Error::io("look for", &reserve, e))? {
-        let error = full("the reserve that a full disk records its refusals with was given up".to_owned());
+    if reserve::is_short(folder)? {
+        let error =
+            full("the reserve that a full disk records its refusals with was given up, or is not whole".to_owned());
         return Ok(Finding::look("disk", &error));
     }
     Ok(Finding::good("disk", text))

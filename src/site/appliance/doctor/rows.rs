@@ -1,11 +1,10 @@
 //! What the databases tell, read beside whoever writes them: keys and marks, the log, trust, content, the clock.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{Finding, agents};
 use crate::appliance::damage::{self, REPAIR};
-use crate::appliance::folder::{DATABASE, STATUS_DATABASE};
+use crate::appliance::folder::{DATABASE, STATUS_DATABASE, STATUS_MARK};
 use crate::appliance::keys::Keys;
 use crate::appliance::present::{built, effective_now, floor};
 use crate::appliance::secret::{self, RevisionKey};
@@ -13,7 +12,7 @@ use crate::appliance::{audit_log, authority, parts, pins};
 use crate::crypto::Chain;
 use crate::db::site::{kept_secrets, release, trust};
 use crate::db::{Reader, Schema, side_file, status};
-use crate::domain::{Class, Error, Hash, Result, Timestamp, counted};
+use crate::domain::{Class, Error, Result, Timestamp, counted};
 use crate::store::Store;
 
 const DAY: i64 = 86_400;
@@ -28,7 +27,8 @@ pub(super) fn look(folder: &Path, now: Timestamp) -> Vec<Finding> {
     let mut found = vec![
         verdict("databases", &site, |_| "airlock.db is whole".to_owned()),
         match &reports {
-            Ok(None) => Finding::good("databases", "status.db begins with the first `airlock serve`"),
+            Ok(None) if folder.join(STATUS_MARK).is_file() => Finding::broken("databases", &status_missing()),
+            Ok(None) => Finding::good("databases", "status.db is not there: `airlock serve` begins it"),
             Ok(Some(_)) => Finding::good("databases", "status.db is whole"),
             Err(error) => Finding::broken("databases", error),
         },
@@ -59,6 +59,16 @@ pub(super) fn look(folder: &Path, now: Timestamp) -> Vec<Finding> {
     found.push(certificate(folder, now));
     found.push(clock(now, newest));
     found
+}
+
+/// Says that what agents reported was here, and is not.
+fn status_missing() -> Error {
+    Error::new(
+        Class::State,
+        "status-missing",
+        "status.db is gone, and numbers were given in it: what agents reported and no package carries yet is lost with it",
+    )
+    .remedy("end airlock serve, and start it again: it begins another, and vendors are told of what is missing as a gap")
 }
 
 /// What cannot be told while the database cannot be read: it has the remedy.
@@ -166,13 +176,8 @@ fn of_trust(folder: &Path, site: &Reader, now: Timestamp) -> Vec<Finding> {
         .collect();
     match site.read(release::list) {
         Ok(releases) => {
-            let domains: BTreeSet<Hash> = releases.iter().map(|release| release.scope.domain).collect();
-            let is_pinned = |domain: &Hash| {
-                let damaged = pins.damaged.iter().any(|(name, _)| *name == domain.to_hex());
-                damaged || pins.chains.iter().any(|pin| pin.domain() == *domain)
-            };
-            let missing = domains.iter().filter(|domain| !is_pinned(domain));
-            found.extend(missing.map(|domain| Finding::broken("trust", &pin_missing(*domain))));
+            let missing = pins.missing(&releases);
+            found.extend(missing.iter().map(|error| Finding::broken("trust", error)));
         }
         Err(error) => found.push(Finding::broken("trust", &error)),
     }
@@ -190,17 +195,6 @@ fn of_trust(folder: &Path, site: &Reader, now: Timestamp) -> Vec<Finding> {
         ));
     }
     found
-}
-
-/// Says that releases of a vendor are here, and its pinned root is not.
-fn pin_missing(domain: Hash) -> Error {
-    Error::new(
-        Class::State,
-        "pin-missing",
-        format!("releases of the trust domain {domain} are here, and its pinned root is not: nothing of them can be verified any more"),
-    )
-    .expected("the root of every vendor whose releases are here")
-    .remedy("pin the vendor's root again with `airlock trust add ROOT --fingerprint HEX`")
 }
 
 /// Judges how long a root is good for.
@@ -281,18 +275,30 @@ fn certificate(folder: &Path, now: Timestamp) -> Finding {
             "certificates",
             "the appliance's authority is made when HTTPS first needs it",
         ),
-        Ok(Some(until)) if until > now.plus_seconds(SOON) => Finding::good(
-            "certificates",
-            format!("the appliance's authority is good until {until}"),
-        ),
-        Ok(Some(until)) => {
-            let error = Error::new(
-                Class::Expired,
-                "authority",
-                format!("the appliance's authority is good until {until} only, by the clock of this machine"),
-            )
-            .remedy("look at the machine's clock; where that is right, end airlock serve, remove identity/ca.pem and identity/ca.key, start it again, and run `airlock target connect TARGET` for every target once more");
-            Finding::look("certificates", &error)
+        Ok(Some(facts)) => {
+            // A clock that was never set judges nothing.
+            let judged = if now < built() {
+                Ok(())
+            } else {
+                authority::check_time(&facts, now)
+            };
+            let until = facts.until;
+            match judged {
+                Err(error) => Finding::broken("certificates", &error),
+                Ok(()) if until > now.plus_seconds(SOON) => Finding::good(
+                    "certificates",
+                    format!("the appliance's authority is good until {until}"),
+                ),
+                Ok(()) => {
+                    let error = Error::new(
+                        Class::Expired,
+                        "authority",
+                        format!("the appliance's authority is good until {until} only, by the clock of this machine"),
+                    )
+                    .remedy(authority::RENEW_AUTHORITY);
+                    Finding::look("certificates", &error)
+                }
+            }
         }
         Err(error) => Finding::broken("certificates", &error),
     }

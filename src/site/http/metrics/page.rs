@@ -148,8 +148,13 @@ impl Page {
     }
 
     fn trust(&self, numbers: &mut Numbers) -> Result<()> {
-        if let Some(certificates) = &self.app.certificates {
-            numbers.add("airlock_certificate_end_timestamp_seconds", certificates.until().unix());
+        if let Some(until) = self
+            .app
+            .certificates
+            .as_ref()
+            .and_then(|certificates| certificates.until())
+        {
+            numbers.add("airlock_certificate_end_timestamp_seconds", until.unix());
         }
         if let Some(authority) = &self.authority {
             numbers.add("airlock_authority_end_timestamp_seconds", authority.until().unix());
