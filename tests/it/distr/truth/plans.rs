@@ -196,7 +196,7 @@ fn an_activation_names_what_agents_delete() {
         "{said}"
     );
     let refused = plant.airlock(&["release", "activate", "2.0", "--dry-run", "--format", "json"]);
-    let planned: Value = serde_json::from_slice(&refused.stdout).unwrap();
+    let planned: Value = serde_json::from_str(std::str::from_utf8(&refused.stdout).unwrap()).unwrap();
     assert_eq!(
         (refused.status.code(), &planned["result"]),
         (Some(23), &"refused".into())
