@@ -32,14 +32,23 @@ pub(super) fn confirm_by(ui: &mut Ui, is_said: bool, option: &str, command: &str
         .expected(format!("a terminal, or {option}"))
         .remedy(format!("when all of this is meant: `{command} {option}`")));
     }
+    if answered(ui)? {
+        Ok(())
+    } else {
+        Err(Error::new(Class::Usage, "confirm", "the answer was not yes; nothing was changed").settled())
+    }
+}
+
+/// Asks the person at the terminal whether to go on; returns whether the answer is yes.
+///
+/// # Errors
+///
+/// `E-IO terminal`.
+pub(super) fn answered(ui: &mut Ui) -> Result<bool> {
     ui.say("go on? [y/N]");
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).map_err(|error| {
         Error::new(Class::Io, "terminal", format!("cannot read from the terminal: {error}")).with_source(error)
     })?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        Ok(())
-    } else {
-        Err(Error::new(Class::Usage, "confirm", "the answer was not yes; nothing was changed").settled())
-    }
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

@@ -61,8 +61,8 @@ pub(super) struct ImportArgs {
     /// Detached signature file that belongs to the bundle; may repeat
     #[arg(long, value_name = "FILE")]
     signatures: Vec<PathBuf>,
-    /// Confirm today's date, where the clock is wrong or a bundle's date lies ahead of it: YYYY-MM-DDTHH:MM:SSZ, or with an offset, or a
-    /// day (its start in UTC)
+    /// Confirm today's date, where the clock is years ahead or a bundle's date lies ahead of the clock: YYYY-MM-DDTHH:MM:SSZ, or with an
+    /// offset, or a day (its start in UTC). What has expired by a clock that may be right stays refused. The audit log has it
     #[arg(long, value_name = "TIME", value_parser = Timestamp::of_person)]
     date: Option<Timestamp>,
     /// Seconds in which a pipe must bring 64 KiB
@@ -183,8 +183,12 @@ pub(super) fn run(args: &ImportArgs, ui: &mut Ui) -> Result<()> {
     if args.dry_run && brings_acknowledgement {
         ui.say("it brings an acknowledgement of what this site sent, which an import applies where it is good");
     }
-    let goes_live = !options.keep_inactive;
-    report(&imported, &scope, args.dry_run, goes_live, (view.as_ref(), root), ui)?;
+    let inactive = if args.no_activate {
+        Some("--no-activate")
+    } else {
+        manual.then_some("activation = \"manual\" in the configuration")
+    };
+    report(&imported, &scope, args.dry_run, inactive, (view.as_ref(), root), ui)?;
     match &imported.result {
         Outcome::Already(restored) if restored.lost > 0 => Err(damaged_content(&format!(
             "{} of release {} of {}, which this bundle does not carry, {} still damaged",
@@ -211,7 +215,7 @@ fn report(
     imported: &Imported,
     scope: &str,
     dry_run: bool,
-    goes_live: bool,
+    inactive: Option<&str>,
     (view, root): (Option<&PlanView<'_>>, Option<serde_json::Value>),
     ui: &mut Ui,
 ) -> Result<()> {
@@ -235,12 +239,14 @@ fn report(
                     "{name} would be imported and not go live, nothing was kept: it {}",
                     escape(&lacks(missing))
                 ),
-                None if goes_live => {
-                    format!("{name} would be imported and go live: every check passed, nothing was kept")
-                }
-                None => {
-                    format!("{name} would be imported and not go live: every check passed, nothing was kept")
-                }
+                None => match inactive {
+                    None => format!("{name} would be imported and go live: every check passed, nothing was kept"),
+                    Some(why) => {
+                        format!(
+                            "{name} would be imported and not go live ({why}): every check passed, nothing was kept"
+                        )
+                    }
+                },
                 Some(held) => format!("{name} would be imported and not go live, nothing was kept: {held}"),
             };
             ("dry-run", None, held.as_ref(), human)
@@ -309,6 +315,7 @@ fn report(
         if let Some(held) = held {
             members.insert("held".into(), held.to_json());
         }
+        members.insert("kept_inactive".into(), inactive.into());
         members.insert("hidden".into(), hidden::to_json(&imported.hidden));
         members.insert("waits_for".into(), missing_json(missing));
         members.extend(view.map(PlanView::members).unwrap_or_default());

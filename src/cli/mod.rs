@@ -127,6 +127,7 @@ mod secret;
 mod secret_list;
 #[cfg(feature = "site")]
 mod secret_plan;
+mod secret_release;
 #[cfg(feature = "site")]
 mod serve;
 mod signature_file;

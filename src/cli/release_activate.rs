@@ -78,13 +78,19 @@ pub(super) fn run(args: &ActivateArgs, ui: &mut Ui) -> Result<()> {
     let name = format!("release {} ({}) of {called}", release.counter, escape(&release.version));
     if args.dry_run {
         view.warn(ui);
-        put("planned");
         let mut human = view.lines(&next, &plan.secrets.made).join("\n");
+        let mut checked = Ok(());
         if !is_live {
-            appliance.while_here(&release, || appliance.rehearse_activation(&release, undeploy))?;
-            human += &format!("\n{name} would go live: every check passed, nothing was changed");
+            checked = appliance.while_here(&release, || appliance.rehearse_activation(&release, undeploy));
+            human += &match &checked {
+                Ok(()) => format!("\n{name} would go live: every check passed, nothing was changed"),
+                Err(_) => format!("\n{name} would be refused, and not go live"),
+            };
         }
-        return ui.result(&value, human + &hidden::lines(&hidden));
+        // What is planned is said also where it would be refused: the refusal, and the way out of it, are about that.
+        put(if checked.is_ok() { "planned" } else { "refused" });
+        ui.result(&value, human + &hidden::lines(&hidden))?;
+        return checked;
     }
     if !is_live {
         view.say(&next, &plan.secrets.made, ui);

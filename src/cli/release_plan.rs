@@ -82,13 +82,13 @@ impl<'a> PlanView<'a> {
         !self.removals.is_empty()
     }
 
-    /// Whether values of secrets change, are made or are not used any more.
+    /// Whether values of secrets change, are made in the place of others or are not used any more.
     pub(super) fn changes_secrets(&self, made: &[String]) -> bool {
         !secret_plan::lines(&self.plan.secrets, made).is_empty()
     }
 
-    /// The lines of it: from which release to which, the disk, agents, names, secrets. `made` are the secrets that are made of which that is
-    /// to be said.
+    /// The lines of it: from which release to which, the disk, agents, names, secrets. `made` are the secrets that are made of which something
+    /// here may keep an older value.
     pub(super) fn lines(&self, next: &Next<'_>, made: &[String]) -> Vec<String> {
         let mut lines = vec![step(self.plan.from.as_ref(), next)];
         lines.extend(self.plan.room.as_ref().map(room_line));
@@ -146,8 +146,18 @@ fn room_line(room: &Room) -> String {
         0 => String::new(),
         scratch => format!(", and {} for as long as the import runs", bytes(scratch)),
     };
+    // Of a bundle in volumes most may be here before its last one comes.
+    let of_whole = if (room.bytes, room.files) == (room.whole_bytes, room.whole_files) {
+        String::new()
+    } else {
+        format!(
+            " (the whole bundle brings {} in {}: the rest is here, or its room is taken)",
+            bytes(room.whole_bytes),
+            counted(room.whole_files, "file")
+        )
+    };
     format!(
-        "room: {} in {} come{while_it_runs}; {} are free, of which {} must stay",
+        "room: {} in {} come{of_whole}{while_it_runs}; {} are free, of which {} must stay",
         bytes(room.bytes),
         counted(room.files, "file"),
         bytes(room.free_bytes),
@@ -157,7 +167,7 @@ fn room_line(room: &Room) -> String {
 
 fn room_json(room: &Room) -> Value {
     json!({
-        "bytes": room.bytes, "files": room.files, "scratch_bytes": room.scratch_bytes, "margin_bytes": room.margin_bytes,
+        "bytes": room.bytes, "files": room.files, "whole_bytes": room.whole_bytes, "whole_files": room.whole_files, "scratch_bytes": room.scratch_bytes, "margin_bytes": room.margin_bytes,
         "free_bytes": room.free_bytes, "free_files": room.free_files,
     })
 }

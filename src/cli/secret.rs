@@ -10,14 +10,13 @@ use super::Ui;
 use super::advice::quoted;
 use super::confirm::{confirm, confirm_by};
 use super::passphrase::type_in;
-use super::scope_names::ScopeNames;
 use super::secret_list;
+use super::secret_release::Succession;
 use super::site_view::ConfigArgs;
 use super::state_folder::StateArgs;
 use super::ui::escape;
-use super::waiting_view::{commands, missing_json};
 use crate::appliance::Appliance;
-use crate::appliance::secret::{AskedSecret, Replaces, SecretAct, SecretView, Waited, WaitedFor, lacks};
+use crate::appliance::secret::{AskedSecret, Replaces, SecretAct, SecretView};
 use crate::db::site::release::{ReleaseRow, State};
 use crate::domain::{Class, Clock as _, Error, Result, SecretName, SecretValue, SystemClock, limits};
 use crate::stream::read_bounded;
@@ -43,7 +42,8 @@ pub(super) enum SecretCommand {
     /// Enter the value of a secret
     ///
     /// On a terminal it is asked for and not shown; else it is read from standard input, without one newline at its end. It is never an
-    /// argument: other users of the machine can read those. A release that waited for this value alone goes live.
+    /// argument: other users of the machine can read those. A release that waited for this value alone goes live: what changes with it is said
+    /// before, and where agents are taken something away, that is asked on a terminal. The value is kept whatever the answer is.
     ///
     /// A value that is there already cannot be had again once another one takes its place: that is asked first on a terminal, and refused
     /// elsewhere without --replace. A value with which a target's agent would get more than it may is refused too, and nothing is changed.
@@ -56,13 +56,17 @@ pub(super) enum SecretCommand {
         /// Let it take the place of a value that is there already, and do not ask
         #[arg(long)]
         replace: bool,
+        /// Do not ask whether a release that waited for this value alone goes live
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         place: Place,
     },
     /// Let a random value of a secret be made
     ///
     /// As long and of such characters as the release says, else 32 letters and digits. Where there is a value already, everything that uses
-    /// it gets another one: a database, for one, keeps the password that it was made with. So that is asked first on a terminal.
+    /// it gets another one: a database, for one, keeps the password that it was made with. So that is asked first on a terminal. A release
+    /// that waited for this value alone goes live, as with `airlock secret set`.
     #[command(
         after_help = "Examples:\n  airlock secret generate SESSION_KEY\n  airlock secret generate SESSION_KEY --yes"
     )]
@@ -163,7 +167,9 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
     };
     match command {
         SecretCommand::List { .. } => secret_list::print(&appliance, ui),
-        SecretCommand::Set { which, replace, .. } => {
+        SecretCommand::Set {
+            which, replace, yes, ..
+        } => {
             let view = which.find(&appliance)?;
             appliance.check_settable(&view)?;
             tell_use(&view, ui);
@@ -181,7 +187,9 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
                 None => entered(&view, ui)?,
             };
             let is_short = value.as_str().len() < limits::SECRET_SOUGHT_BYTES;
-            let act = appliance.set_secret(&view, value, replaces(*replace), SystemClock.now())?;
+            let mut succession = Succession::new(&appliance, *yes);
+            let may_go_live = &mut |release: &ReleaseRow| succession.ask(release, ui);
+            let act = appliance.set_secret(&view, value, replaces(*replace), SystemClock.now(), may_go_live)?;
             if is_short {
                 ui.warn(format_args!(
                     "{} has fewer than {} bytes: it cannot be looked for in what agents report, and leaves with texts that hold it",
@@ -189,7 +197,7 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
                     limits::SECRET_SOUGHT_BYTES
                 ));
             }
-            report(&appliance, &view, &act, "set", ui)
+            report(&succession, &view, &act, "set", ui)
         }
         SecretCommand::Generate { which, yes, .. } => {
             let view = which.find(&appliance)?;
@@ -203,8 +211,10 @@ pub(super) fn run(command: &SecretCommand, ui: &mut Ui) -> Result<()> {
                 ));
                 confirm(ui, *yes, &which.command("generate"))?;
             }
-            let act = appliance.generate_secret(&view, replaces(*yes), SystemClock.now())?;
-            report(&appliance, &view, &act, "generated", ui)
+            let mut succession = Succession::new(&appliance, *yes);
+            let may_go_live = &mut |release: &ReleaseRow| succession.ask(release, ui);
+            let act = appliance.generate_secret(&view, replaces(*yes), SystemClock.now(), may_go_live)?;
+            report(&succession, &view, &act, "generated", ui)
         }
         SecretCommand::Forget { which, yes, .. } => {
             let view = which.find(&appliance)?;
@@ -303,7 +313,7 @@ fn typed(label: &str) -> Result<Zeroizing<Vec<u8>>> {
         .remedy("give the value again; nothing was changed"))
 }
 
-fn report(appliance: &Appliance, view: &SecretView, act: &SecretAct, result: &str, ui: &mut Ui) -> Result<()> {
+fn report(succession: &Succession<'_>, view: &SecretView, act: &SecretAct, result: &str, ui: &mut Ui) -> Result<()> {
     let mut value = to_json(view, result);
     let word = if act.replaced {
         "has another value now"
@@ -320,7 +330,7 @@ fn report(appliance: &Appliance, view: &SecretView, act: &SecretAct, result: &st
         members.insert("replaced".into(), act.replaced.into());
     }
     if act.waited.is_none()
-        && let Some(ready) = complete(appliance, view)?
+        && let Some(ready) = complete(succession.appliance(), view)?
     {
         human += &format!(
             "\nrelease {} ({}) has every secret now: make it live with `airlock release activate {}`",
@@ -333,8 +343,7 @@ fn report(appliance: &Appliance, view: &SecretView, act: &SecretAct, result: &st
         }
     }
     if let Some(waited) = &act.waited {
-        let names = ScopeNames::read(appliance, [])?;
-        let (json, line) = told(waited, &names);
+        let (json, line) = succession.told(waited)?;
         human += &line;
         if let Some(members) = value.as_object_mut() {
             members.insert("release".into(), json);
@@ -358,32 +367,6 @@ fn complete(appliance: &Appliance, view: &SecretView) -> Result<Option<ReleaseRo
         return Ok(None);
     };
     Ok(appliance.missing_secrets(&newest)?.is_empty().then_some(newest))
-}
-
-/// Says what became of the release that waited.
-fn told(waited: &Waited, names: &ScopeNames) -> (Value, String) {
-    let release = &waited.release;
-    let name = format!(
-        "release {} ({}) of {}",
-        release.counter,
-        escape(&release.version),
-        names.of(&release.scope)
-    );
-    let (word, missing, line) = match &waited.result {
-        Ok(WaitedFor::Live(_)) => ("activated", &[][..], format!("\n{name} is live now")),
-        Ok(WaitedFor::More(missing)) => (
-            "waiting",
-            &missing[..],
-            format!("\n{name} still {}{}", escape(&lacks(missing)), commands(missing)),
-        ),
-        Err(_) => ("refused", &[][..], String::new()),
-    };
-    let value = json!({
-        "result": word, "head": release.head, "version": release.version, "epoch": release.counter.epoch,
-        "sequence": release.counter.sequence, "secrets": missing_json(missing),
-        "error": waited.result.as_ref().err().map(|error| format!("{} {}", error.class(), error.code())),
-    });
-    (value, line)
 }
 
 fn to_json(view: &SecretView, result: &str) -> Value {

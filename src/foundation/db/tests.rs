@@ -86,6 +86,7 @@ fn publish(
                 root_version: 1,
                 version: "1.0",
                 imported_at: Timestamp::EPOCH.plus_seconds(at),
+                confirmed_date: None,
                 home_hosts: &["docker.io".into()],
                 pages: &[Page {
                     sha256: Hash([9; 32]),

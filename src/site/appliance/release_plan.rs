@@ -27,10 +27,14 @@ pub struct ReleasePlan {
 /// What the content of a bundle needs of the disk, and what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Bytes that stay, without what is here already.
+    /// Bytes that stay, without what is here already, and without the room that an earlier try took for what it has begun.
     pub bytes: u64,
     /// Files of them.
     pub files: u64,
+    /// Bytes that the whole bundle brings, with all of its volumes.
+    pub whole_bytes: u64,
+    /// Files of them.
+    pub whole_files: u64,
     /// Bytes that are needed for as long as the import runs.
     pub scratch_bytes: u64,
     /// Bytes that must stay free beside all that.

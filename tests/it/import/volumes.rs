@@ -103,7 +103,16 @@ fn volumes_come_one_medium_at_a_time_in_any_order() {
     let set = Set::new();
     set.waits_for(&set.import(&[1]), 2);
     assert_eq!(set.kept(), [""; 0]);
-    set.waits_for(&set.import(&[2]), 3);
+    let second = set.import(&[2]);
+    set.waits_for(&second, 3);
+    // What the room is of, beside what is here by now.
+    assert!(
+        second
+            .stderr
+            .contains("(the whole bundle brings 3.9 MiB in 6 files: the rest is here, or its room is taken)"),
+        "{}",
+        second.stderr
+    );
     assert_eq!(set.kept(), [""; 0]);
     // The same once more is harmless.
     set.waits_for(&set.import(&[2]), 3);

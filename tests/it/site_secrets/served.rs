@@ -39,7 +39,7 @@ fn set(serving: &Serving, name: &str, target: Option<&str>, value: &str) {
         .ok()
         .unwrap();
     appliance
-        .set_secret(&view, value, Replaces::Any, appliance.clock.now())
+        .set_secret(&view, value, Replaces::Any, appliance.clock.now(), &mut |_| Ok(true))
         .unwrap();
     serving.hub.refresh().unwrap();
 }
@@ -428,16 +428,20 @@ fn what_changed_since_a_secret_was_looked_at_is_not_replaced_unseen() {
     let value = |text: &str| SecretValue::new(Zeroizing::new(text.as_bytes().to_vec())).ok().unwrap();
     let none = look();
     appliance
-        .set_secret(&none, value("first"), Replaces::Seen, now())
+        .set_secret(&none, value("first"), Replaces::Seen, now(), &mut |_| Ok(true))
         .unwrap();
     let kept = files(&instance.state());
     let acts: [&dyn Fn() -> airlock::domain::Error; 3] = [
         &|| {
             appliance
-                .set_secret(&none, value("second"), Replaces::Seen, now())
+                .set_secret(&none, value("second"), Replaces::Seen, now(), &mut |_| Ok(true))
                 .unwrap_err()
         },
-        &|| appliance.generate_secret(&none, Replaces::Seen, now()).unwrap_err(),
+        &|| {
+            appliance
+                .generate_secret(&none, Replaces::Seen, now(), &mut |_| Ok(true))
+                .unwrap_err()
+        },
         &|| appliance.forget_secret(&none, Replaces::Seen, now()).unwrap_err(),
     ];
     for act in acts {
@@ -447,13 +451,13 @@ fn what_changed_since_a_secret_was_looked_at_is_not_replaced_unseen() {
     }
     // As the refusal says, and as it was seen.
     let act = appliance
-        .set_secret(&none, value("second"), Replaces::Any, now())
+        .set_secret(&none, value("second"), Replaces::Any, now(), &mut |_| Ok(true))
         .unwrap();
     assert!(act.replaced);
     let seen = look();
     assert!(
         appliance
-            .set_secret(&seen, value("third"), Replaces::Seen, now())
+            .set_secret(&seen, value("third"), Replaces::Seen, now(), &mut |_| Ok(true))
             .unwrap()
             .replaced
     );
@@ -463,7 +467,7 @@ fn what_changed_since_a_secret_was_looked_at_is_not_replaced_unseen() {
     instance.import(&next, false).unwrap();
     let kept = files(&instance.state());
     let error = appliance
-        .set_secret(&seen, value("late"), Replaces::Any, now())
+        .set_secret(&seen, value("late"), Replaces::Any, now(), &mut |_| Ok(true))
         .unwrap_err();
     assert_eq!((error.class(), error.code()), (Class::Usage, "secret-sealed"));
     assert_eq!(files(&instance.state()), kept);

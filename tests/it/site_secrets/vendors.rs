@@ -44,7 +44,13 @@ fn a_secret_of_one_name_belongs_to_each_vendor_alone() {
             .unwrap()
     };
     appliance
-        .set_secret(&of("crm"), value("of-a"), Replaces::Seen, appliance.clock.now())
+        .set_secret(
+            &of("crm"),
+            value("of-a"),
+            Replaces::Seen,
+            appliance.clock.now(),
+            &mut |_| Ok(true),
+        )
         .unwrap();
     let waiting = appliance.waiting_releases().unwrap();
     assert_eq!(waiting.len(), 1, "the other vendor's waits still");
@@ -57,7 +63,13 @@ fn a_secret_of_one_name_belongs_to_each_vendor_alone() {
     let found = appliance.find_secret(&by_vendor).unwrap();
     assert_eq!(found.scope.domain, site.b.chain().domain());
     appliance
-        .set_secret(&found, value("of-b"), Replaces::Seen, appliance.clock.now())
+        .set_secret(
+            &found,
+            value("of-b"),
+            Replaces::Seen,
+            appliance.clock.now(),
+            &mut |_| Ok(true),
+        )
         .unwrap();
     assert!(appliance.waiting_releases().unwrap().is_empty());
 }

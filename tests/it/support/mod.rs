@@ -21,6 +21,7 @@ pub(crate) mod status;
 pub(crate) mod stopper;
 pub(crate) mod strace;
 pub(crate) mod streams;
+pub(crate) mod terminal;
 pub(crate) mod tls;
 pub(crate) mod travel;
 pub(crate) mod vendor;

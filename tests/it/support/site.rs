@@ -347,6 +347,7 @@ impl Draft<'_> {
                     root_version: 1,
                     version: "1.0",
                     imported_at: self.site.clock.now(),
+                    confirmed_date: None,
                     home_hosts: &self.homes,
                     pages: &[],
                     time_floor: Timestamp::EPOCH,

@@ -36,7 +36,7 @@ pub mod trust;
 
 pub use held_at::held_at;
 pub use owner::Owner;
-pub use publish::{BlobRow, NameRow, Page, Publication, PublishedRows, publish};
+pub use publish::{BlobRow, NameRow, Page, Publication, PublishedRows, confirmed_date_to, publish};
 
 use super::Schema;
 

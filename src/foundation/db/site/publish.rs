@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::owners::Held;
 use super::receipts::{self, About, Act, ReceiptRow, Signer};
@@ -38,6 +38,8 @@ pub struct Publication<'a> {
     pub version: &'a str,
     /// Start time of the import (X0).
     pub imported_at: Timestamp,
+    /// Today's date as a person confirmed it for this import; the row of the audit log has it.
+    pub confirmed_date: Option<Timestamp>,
     /// Registry hosts answered without a host in the name.
     pub home_hosts: &'a [String],
     /// Index pages, in order.
@@ -153,6 +155,7 @@ pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> R
         "sequence": publication.counter.sequence, "version": publication.version,
     });
     claims.write_to(&mut detail);
+    confirmed_date_to(&mut detail, publication.confirmed_date);
     let about = About {
         scope,
         counter: publication.counter,
@@ -181,6 +184,13 @@ pub fn publish(transaction: &Transaction<'_>, publication: Publication<'_>) -> R
         activated,
         held: claims.held,
     })
+}
+
+/// Adds the date that a person confirmed to the detail of a row: who that was, the row says as every row does.
+pub fn confirmed_date_to(detail: &mut Value, confirmed: Option<Timestamp>) {
+    if let (Some(date), Some(members)) = (confirmed, detail.as_object_mut()) {
+        members.insert("confirmed_date".into(), date.to_string().into());
+    }
 }
 
 fn insert_release(transaction: &Transaction<'_>, publication: &Publication<'_>) -> Result<ReleaseId> {

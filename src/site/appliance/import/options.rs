@@ -12,7 +12,8 @@ pub struct Options {
     pub keep_inactive: bool,
     /// Products and channels that this site takes; empty: all that the pinned vendors may sign for.
     pub accept: Vec<(Name, Name)>,
-    /// Today's date as a person confirmed it, where the clock is wrong or the date of a bundle lies ahead of it.
+    /// Today's date as a person confirmed it, where the clock is years ahead of everything signed or the date of a bundle lies ahead of it.
+    /// Beside any other clock the later of the two counts. The rows of the audit log have it.
     pub confirmed_date: Option<Timestamp>,
     /// Signatures kept in files of their own.
     pub signatures: Vec<Signature>,

@@ -10,7 +10,7 @@ use crate::db::site::owners::Held;
 use crate::db::site::receipts::ReceiptRow;
 use crate::db::site::release::Activated;
 use crate::db::site::{self, BlobRow, NameRow, Page, Publication};
-use crate::domain::{Hash, Result, Step, limits};
+use crate::domain::{Hash, Result, Step, Timestamp, limits};
 use crate::store::Staging;
 
 /// A release that is published; copies of what that decided are still to be laid out.
@@ -34,7 +34,7 @@ pub(super) struct Published {
 }
 
 /// Publishes what was taken in.
-pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> {
+pub(super) fn publish(appliance: &Appliance, taken: Taken, confirmed_date: Option<Timestamp>) -> Result<Published> {
     let Taken {
         head_bytes,
         signatures,
@@ -89,6 +89,7 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken) -> Result<Published> 
                     root_version: chain.newest().version,
                     version: &head.version,
                     imported_at: started,
+                    confirmed_date,
                     home_hosts: &head.home_hosts,
                     pages: &pages,
                     // A date far ahead proves nothing beyond the life of the root that vouches for it, and nothing to other domains.

@@ -3,12 +3,14 @@
 use serde_json::{Value, json};
 
 use super::admit::Judged;
+use super::options::Options;
 use crate::appliance::refusal::{REFUSE, refused};
 use crate::appliance::state::Appliance;
 use crate::bundle::Head;
 use crate::crypto::ReceiptResult;
 use crate::db::sealed_log::AUDIT_BROKEN;
 use crate::db::site::audit;
+use crate::db::site::confirmed_date_to;
 use crate::db::site::owners::Held;
 use crate::db::site::receipts::{self, About, Act, Refusal, Signer};
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
@@ -19,12 +21,13 @@ pub(super) fn already(
     head: &Head,
     digest: Hash,
     would_restore: Option<u64>,
-    at: Timestamp,
+    (options, at): (&Options, Timestamp),
 ) -> Result<()> {
     let mut detail = describe(head, digest);
     if let (Some(count), Some(members)) = (would_restore, detail.as_object_mut()) {
         members.insert("would_restore".into(), count.into());
     }
+    confirmed_date_to(&mut detail, options.confirmed_date);
     append(appliance, "import-already", &detail, at)
 }
 
@@ -34,12 +37,13 @@ pub(super) fn dry_run(
     head: &Head,
     digest: Hash,
     held: Option<&Held>,
-    at: Timestamp,
+    (options, at): (&Options, Timestamp),
 ) -> Result<()> {
     let mut detail = describe(head, digest);
     if let (Some(held), Some(members)) = (held, detail.as_object_mut()) {
         members.insert("held".into(), held.to_json());
     }
+    confirmed_date_to(&mut detail, options.confirmed_date);
     append(appliance, "dry-run", &detail, at)
 }
 
@@ -49,7 +53,7 @@ pub(super) fn refusal(
     appliance: &Appliance,
     error: &Error,
     judged: Option<&Judged>,
-    dry_run: bool,
+    options: &Options,
     at: Timestamp,
 ) -> Result<()> {
     // Nothing is added to a log that does not hold.
@@ -60,7 +64,8 @@ pub(super) fn refusal(
     if let (Some(judged), Some(members)) = (judged, detail.as_object_mut()) {
         members.insert("head".into(), judged.head_digest.to_hex().into());
     }
-    let told = judged.zip(told(error)).filter(|_| !dry_run);
+    confirmed_date_to(&mut detail, options.confirmed_date);
+    let told = judged.zip(told(error)).filter(|_| !options.dry_run);
     appliance.with_reserve(|| match told {
         Some((judged, refusal)) => match appliance.signer() {
             Ok(signer) => tell(appliance, &signer, judged, refusal, &detail, at),

@@ -21,7 +21,10 @@ pub(super) fn check(
     let mut here = HashSet::new();
     let mut bytes: u64 = 0;
     let mut files: u64 = 0;
+    let (mut whole_bytes, mut whole_files): (u64, u64) = (0, 0);
     for blob in bundle.index().blobs() {
+        whole_bytes = whole_bytes.saturating_add(blob.size);
+        whole_files = whole_files.saturating_add(1);
         let size = appliance.store.size_of(&blob.digest)?;
         if size.is_some() {
             here.insert(blob.digest);
@@ -32,7 +35,11 @@ pub(super) fn check(
         }
     }
     let scratch = bundle.index().largest_scratch();
-    let room = check_space(appliance, bytes.saturating_sub(part_bytes), files, scratch)?;
+    let room = Room {
+        whole_bytes,
+        whole_files,
+        ..check_space(appliance, bytes.saturating_sub(part_bytes), files, scratch)?
+    };
     Ok((here, room))
 }
 
@@ -74,6 +81,8 @@ pub(super) fn check_space(appliance: &Appliance, bytes: u64, files: u64, scratch
     Ok(Room {
         bytes,
         files,
+        whole_bytes: bytes,
+        whole_files: files,
         scratch_bytes: scratch,
         margin_bytes: MARGIN_BYTES,
         free_bytes: free.bytes,

@@ -33,7 +33,7 @@ impl Appliance {
         let mut judged = None;
         let result = run(self, open, options, started, &mut judged, events);
         let Err(error) = result else { return result };
-        match record::refusal(self, &error, judged.as_ref(), options.dry_run, started) {
+        match record::refusal(self, &error, judged.as_ref(), options, started) {
             Ok(()) => Err(error),
             // It is refused for what it was refused for; that the log lost it is said beside that.
             Err(unrecorded) => Err(error.and_then(&unrecorded.context("the refusal could not be recorded"))),
@@ -61,7 +61,7 @@ fn run(
     if options.dry_run {
         let rehearsed = rehearse::rehearse(appliance, admitted, events)?;
         let (head, digest, held) = (rehearsed.head, rehearsed.head_digest, rehearsed.held);
-        record::dry_run(appliance, &head, digest, held.as_ref(), started)?;
+        record::dry_run(appliance, &head, digest, held.as_ref(), (options, started))?;
         tell(held.as_ref(), events);
         let outcome = Outcome::DryRun { held };
         return Ok(
@@ -71,7 +71,7 @@ fn run(
         );
     }
     let taken = take_in::take_in(appliance, admitted, events)?;
-    let published = publish::publish(appliance, taken)?;
+    let published = publish::publish(appliance, taken, options.confirmed_date)?;
     tell(published.held.as_ref(), events);
     let result = Outcome::Published {
         receipt: published.receipt.number,
@@ -118,7 +118,7 @@ fn again(
     }
     if healed.receipt.is_none() {
         let would = (options.dry_run && healed.blobs > 0).then_some(healed.blobs);
-        record::already(appliance, &head, digest, would, started)?;
+        record::already(appliance, &head, digest, would, (options, started))?;
     }
     let hidden = hidden(appliance, digest)?;
     let missing = missing(appliance, digest)?;

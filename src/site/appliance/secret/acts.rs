@@ -51,12 +51,17 @@ pub struct Waited {
 pub enum WaitedFor {
     /// It is live now.
     Live(Activated),
+    /// It lacks nothing, and whoever was asked did not let it go live.
+    Declined,
     /// It waits for more.
     More(Vec<MissingSecret>),
 }
 
+/// Says whether a release that waited for a value alone goes live now. The value counts already, and nothing else changes meanwhile.
+pub type MayGoLive<'a> = &'a mut dyn FnMut(&ReleaseRow) -> Result<bool>;
+
 impl Appliance {
-    /// Lets a value that a person entered count, and makes the release live that waited for it alone.
+    /// Lets a value that a person entered count, and makes the release live that waited for it alone, where that may be.
     ///
     /// # Errors
     ///
@@ -69,11 +74,12 @@ impl Appliance {
         value: SecretValue,
         replaces: Replaces,
         now: Timestamp,
+        may_go_live: MayGoLive<'_>,
     ) -> Result<SecretAct> {
         let lock = self.lock_in_turn()?;
         let view = self.seen_again(view, replaces, "set --replace")?;
         self.check_settable(&view)?;
-        self.put_secret(&lock, &view, value, Origin::Entered, now)
+        self.put_secret(&lock, &view, (value, Origin::Entered), now, may_go_live)
     }
 
     /// Lets a new value count that is made as the release says, else of 32 letters and digits; as [`Appliance::set_secret`].
@@ -81,7 +87,13 @@ impl Appliance {
     /// # Errors
     ///
     /// As [`Appliance::set_secret`].
-    pub fn generate_secret(&self, view: &SecretView, replaces: Replaces, now: Timestamp) -> Result<SecretAct> {
+    pub fn generate_secret(
+        &self,
+        view: &SecretView,
+        replaces: Replaces,
+        now: Timestamp,
+        may_go_live: MayGoLive<'_>,
+    ) -> Result<SecretAct> {
         let lock = self.lock_in_turn()?;
         let view = self.seen_again(view, replaces, "generate --yes")?;
         self.check_settable(&view)?;
@@ -90,7 +102,7 @@ impl Appliance {
         };
         let length = usize::try_from(declared.length()).unwrap_or(usize::MAX);
         let value = make::value(declared.alphabet(), length)?;
-        self.put_secret(&lock, &view, value, Origin::Generated, now)
+        self.put_secret(&lock, &view, (value, Origin::Generated), now, may_go_live)
     }
 
     /// Looks at a secret again, for who holds the lock: releases and values come and go while a person types.
@@ -126,9 +138,9 @@ impl Appliance {
         &self,
         lock: &ImportLock,
         view: &SecretView,
-        value: SecretValue,
-        origin: Origin,
+        (value, origin): (SecretValue, Origin),
         now: Timestamp,
+        may_go_live: MayGoLive<'_>,
     ) -> Result<SecretAct> {
         files::tidy(self.folder(), &self.db)?;
         let target = view.target.as_ref().map(|(id, _)| *id);
@@ -174,7 +186,7 @@ impl Appliance {
         Ok(SecretAct {
             replaced: view.kept.is_some(),
             lost: is_lost,
-            waited: self.go_on(lock, view, now)?,
+            waited: self.go_on(lock, view, now, may_go_live)?,
         })
     }
 
@@ -297,13 +309,23 @@ impl Appliance {
             .remedy(format!("look at `airlock secret list`; `{forget}` lets its value go")))
     }
 
-    /// Makes the release of a scope live that waits for its secrets alone, once none is missing.
-    fn go_on(&self, lock: &ImportLock, view: &SecretView, now: Timestamp) -> Result<Option<Waited>> {
+    /// Makes the release of a scope live that waits for its secrets alone, once none is missing and where that may be. One that may not goes
+    /// on waiting.
+    fn go_on(
+        &self,
+        lock: &ImportLock,
+        view: &SecretView,
+        now: Timestamp,
+        may_go_live: MayGoLive<'_>,
+    ) -> Result<Option<Waited>> {
         let Some(release) = self.waiting_release(&view.scope)? else {
             return Ok(None);
         };
         let result = self.missing_secrets(&release).and_then(|missing| {
             if missing.is_empty() {
+                if !may_go_live(&release)? {
+                    return Ok(WaitedFor::Declined);
+                }
                 let activated = self.activate_held(lock, release.head, Undeploy::AsSigned, now)?;
                 Ok(WaitedFor::Live(activated))
             } else {

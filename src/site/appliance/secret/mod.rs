@@ -41,7 +41,7 @@ mod uses;
 mod vault;
 mod waiting;
 
-pub use acts::{Replaces, SecretAct, Waited, WaitedFor};
+pub use acts::{MayGoLive, Replaces, SecretAct, Waited, WaitedFor};
 pub use find::AskedSecret;
 pub use known::KnownValues;
 pub use list::{Needed, SecretView};

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::Plant;
 use crate::support::appliance::{audit_actions, incoming, write};
 use crate::support::desired::{Desired, deployment_id, target_id};
-use crate::support::python::python;
 use crate::support::state_fingerprint::StateFingerprint;
+use crate::support::terminal::at_a_terminal;
 
 const VOLUMES: &str = "its VOLUMES with all data in them (docker compose down --volumes)";
 
@@ -72,7 +72,7 @@ fn an_import_says_what_changes_and_asks_where_something_goes() {
     let before = StateFingerprint::of(&state);
     let plan = [
         " goes on from release 2 (2.0) to 3 (3.0)",
-        " come; ",
+        " files come (the whole bundle brings ",
         " are free, of which 32.0 MiB must stay",
         "target edge-0: its agent becomes 3.2.0 (now 3.1.0)",
         "target edge-0: web version a becomes version b, in place",
@@ -150,35 +150,6 @@ fn an_import_says_what_changes_and_asks_where_something_goes() {
     );
 }
 
-/// Runs the program with a terminal on every side, and one answer typed; returns how it ended, and what stood on the terminal.
-fn at_a_terminal(state: &std::path::Path, arguments: &[&str], answer: &str) -> (i32, String) {
-    const TERMINAL: &str = r"
-import os, pty, sys
-answer, command = sys.argv[1], sys.argv[2:]
-child, terminal = pty.fork()
-if child == 0:
-    os.execv(command[0], command)
-if answer:
-    os.write(terminal, answer.encode() + b'\n')
-seen = b''
-while True:
-    try:
-        piece = os.read(terminal, 65536)
-    except OSError:
-        break
-    if not piece:
-        break
-    seen += piece
-sys.stdout.buffer.write(seen)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-";
-    let mut command = python();
-    command.args(["-I", "-S", "-c", TERMINAL, answer, crate::support::appliance::AIRLOCK]);
-    let output = command.args(arguments).env("AIRLOCK_STATE", state).output().unwrap();
-    let seen = String::from_utf8_lossy(&output.stdout).replace("\r\n", "\n");
-    (output.status.code().unwrap(), seen)
-}
-
 #[test]
 fn an_activation_names_what_agents_delete() {
     let plant = Plant::new();
@@ -212,8 +183,25 @@ fn an_activation_names_what_agents_delete() {
         planned.contains("web version a goes from target edge-0") && planned.contains("nothing was changed"),
         "{planned}"
     );
-    let said = talk(&plant, &["release", "activate", "2.0", "--dry-run"], 23);
-    assert!(said.contains("E-POLICY undeploy"), "{said}");
+    // Refused or not: what the refusal is about is said, to machines too.
+    let refused = plant.airlock(&["release", "activate", "2.0", "--dry-run"]);
+    let said = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert!(
+        said.contains("web version a goes from target edge-0") && said.contains(VOLUMES),
+        "{said}"
+    );
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        refused.status.code() == Some(23) && said.contains("E-POLICY undeploy"),
+        "{said}"
+    );
+    let refused = plant.airlock(&["release", "activate", "2.0", "--dry-run", "--format", "json"]);
+    let planned: Value = serde_json::from_str(std::str::from_utf8(&refused.stdout).unwrap()).unwrap();
+    assert_eq!(
+        (refused.status.code(), &planned["result"]),
+        (Some(23), &"refused".into())
+    );
+    assert!(planned["removes"].to_string().contains(VOLUMES), "{planned}");
     assert_eq!(StateFingerprint::of(&plant.serving.instance.state()), before);
     let said = talk(&plant, &["release", "activate", "2.0", "--undeploy", "--yes"], 0);
     assert!(

@@ -3,6 +3,7 @@
 
 use airlock::appliance::{Event, Options, Outcome, Pinned};
 use airlock::bundle::ReleaseStatement;
+use airlock::db::site::audit;
 use airlock::domain::{Audience, Class, Clock as _, Error, FixedClock, Hash, Result, Step, Timestamp};
 use serde_json::Value;
 
@@ -286,9 +287,10 @@ fn k22_a_time_reset_is_for_its_own_domain() {
     let old = |sequence, vendor: &Vendor| {
         vendor.bundle_as("erp", sequence, dated("2026-11-10T00:00:00Z", "2026-11-15T00:00:00Z"))
     };
-    let date = Some("2026-11-12T00:00:00Z");
+    // A clock by which it has not expired: the floor alone says so.
+    let then = time("2026-11-12T00:00:00Z");
     assert_eq!(
-        verdict(&import_at(&instance, &old(2, &instance.vendor), clock, date).0),
+        verdict(&import_at(&instance, &old(2, &instance.vendor), then, None).0),
         "E-EXPIRED bundle X8"
     );
     let reset = |vendor: &mut Vendor| {
@@ -302,7 +304,7 @@ fn k22_a_time_reset_is_for_its_own_domain() {
     );
     assert_eq!(floor(&instance, b.chain().domain()), time("2026-11-05T00:00:00Z"));
     assert_eq!(
-        verdict(&import_at(&instance, &old(2, &instance.vendor), clock, date).0),
+        verdict(&import_at(&instance, &old(2, &instance.vendor), then, None).0),
         "E-EXPIRED bundle X8"
     );
     let made = reset(&mut instance.vendor);
@@ -328,7 +330,7 @@ fn k22_a_time_reset_is_for_its_own_domain() {
         time("2026-11-05T00:00:00Z")
     );
     assert_eq!(
-        verdict(&import_at(&instance, &old(2, &instance.vendor), clock, date).0),
+        verdict(&import_at(&instance, &old(2, &instance.vendor), then, None).0),
         "imported"
     );
 }
@@ -495,6 +497,14 @@ fn people_are_shown_each_vendors_floor_and_the_date_to_give() {
     assert!(ended.stderr.contains(&format!("--date {FAR}")), "{}", ended.stderr);
     let mut command = import_command(&instance.state(), bundle.path());
     Ended::of(&command.args(["--date", FAR]).output().unwrap()).assert_imported();
+    let detail = instance
+        .appliance()
+        .db
+        .read(|connection| audit::newest_detail(connection, "import"))
+        .unwrap();
+    let detail: Value = serde_json::from_str(&detail.unwrap()).unwrap();
+    assert_eq!(detail["confirmed_date"], FAR);
+    assert_eq!(detail["operator"]["uid"], rustix::process::getuid().as_raw());
     let mut command = std::process::Command::new(AIRLOCK);
     command
         .args(["--format", "json", "trust", "show", "--state"])

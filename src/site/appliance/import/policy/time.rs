@@ -14,16 +14,32 @@ const CLOCK_SPAN_SECONDS: i64 = 5 * 366 * DAY_SECONDS;
 pub(in crate::appliance::import) struct Present {
     /// What the machine's clock said at X0.
     pub(in crate::appliance::import) clock: Timestamp,
-    /// What a person says in its place.
+    /// The date that a person confirmed.
     pub(in crate::appliance::import) confirmed: Option<Timestamp>,
     /// The floor of the bundle's trust domain.
     pub(in crate::appliance::import) floor: Timestamp,
 }
 
 impl Present {
-    /// The moment by which expiry is judged.
-    fn now(&self) -> Timestamp {
-        effective_now(self.confirmed.unwrap_or(self.clock), self.floor)
+    /// The moment by which expiry is judged. A person's date takes the place of a clock that is [not believed](Self::is_runaway) alone; beside
+    /// any other the later of the two counts, so that what has expired by a clock that may be right comes in by nobody's word.
+    fn now(&self, head: &Head) -> Timestamp {
+        let clock = match self.confirmed {
+            Some(date) if self.is_runaway(head) => date,
+            Some(date) => date.max(self.clock),
+            None => self.clock,
+        };
+        effective_now(clock, self.floor)
+    }
+
+    /// The newest time that a statement of this vendor proves, with the one that is judged.
+    fn newest_statement(&self, head: &Head) -> Timestamp {
+        self.floor.max(head.issued_at)
+    }
+
+    /// Whether the clock stands years past everything signed: it may simply be wrong.
+    fn is_runaway(&self, head: &Head) -> bool {
+        self.clock > self.newest_statement(head).plus_seconds(CLOCK_SPAN_SECONDS)
     }
 
     /// Returns the newest date that a release may have by a clock. One that is behind the floor is known to be wrong and judges nothing.
@@ -42,20 +58,20 @@ impl Present {
 ///
 /// # Errors
 ///
-/// At X8: `E-CLOCK issued-after-root`, `issued-ahead` and `clock-ahead`, `E-EXPIRED root` and `bundle`.
+/// At X8: `E-USAGE date` for a date of a person's that is proven to be past, `E-CLOCK issued-after-root`, `issued-ahead` and `clock-ahead`,
+/// `E-EXPIRED root` and `bundle`.
 pub(in crate::appliance::import) fn check_time(head: &Head, root: &RootDocument, present: &Present) -> Result<()> {
     check_date(head, root, present)?;
-    let now = present.now();
+    let now = present.now(head);
     let (expired, what) = if root.expires <= now {
         (root.expires, "the vendor's root")
     } else if head.expires <= now {
         (head.expires, "the bundle")
     } else {
-        return Ok(());
+        return check_confirmed(present);
     };
-    // Only the machine's clock says so, and it stands years past everything signed: it may simply be wrong.
-    let newest_statement = present.floor.max(head.issued_at);
-    if present.confirmed.is_none() && now > newest_statement.plus_seconds(CLOCK_SPAN_SECONDS) {
+    let newest_statement = present.newest_statement(head);
+    if present.confirmed.is_none() && present.is_runaway(head) {
         return Err(Error::new(
             Class::Clock,
             "clock-ahead",
@@ -72,12 +88,35 @@ pub(in crate::appliance::import) fn check_time(head: &Head, root: &RootDocument,
         refused
             .expected(format!("an expiry after {now}, which this vendor's statements say is past"))
             .remedy("ask the vendor for a newer bundle; where this clock is right, a wrong date of the vendor's went out: ask for a bundle with a root that puts its time right (`airlock vendor trust set --time-reset`); what is live here goes on being served")
+    } else if present.confirmed.is_some_and(|date| date < expired) {
+        refused
+            .expected(format!("an expiry after {now}, which the clock says; --date makes it no earlier"))
+            .remedy("where the clock is right, ask the vendor for a newer bundle; where it is wrong, correct it and import again; what is live here goes on being served")
     } else {
         refused
             .expected(format!("an expiry after {now}"))
             .remedy("ask the vendor for a newer bundle; what is live here goes on being served")
     };
     Err(refused.at(Step::X8))
+}
+
+/// A date before the floor is none of today, whoever says it; last, for where a vendor's wrong date has moved the floor, what expired by it is
+/// refused with the way out of that.
+fn check_confirmed(present: &Present) -> Result<()> {
+    let Some(date) = present.confirmed.filter(|date| *date < present.floor) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Class::Usage,
+        "date",
+        format!("the date given with --date is {date}, which is past"),
+    )
+    .expected(format!(
+        "today's date: it is {} or later, by this vendor's statements or the age of this program",
+        present.floor
+    ))
+    .remedy("give today's date, or leave --date out where the clock is right")
+    .at(Step::X8))
 }
 
 fn check_date(head: &Head, root: &RootDocument, present: &Present) -> Result<()> {
@@ -141,7 +180,7 @@ mod tests {
             let (head, root) = (head(0, 1), root(0));
             let present = Present { clock, confirmed: None, floor };
             let verdict = check_time(&head, &root, &present);
-            let now = present.now();
+            let now = present.now(&head);
             let ahead = head.issued_at > present.newest_date(clock);
             prop_assert_eq!(verdict.is_ok(), now < head.expires && !ahead);
             if let Err(error) = &verdict {
@@ -156,8 +195,8 @@ mod tests {
             }
         }
 
-        /// `issued-ahead` goes away with a date at or after it, and with nothing less; a confirmed date lets in nothing that it says has
-        /// expired.
+        /// `issued-ahead` goes away with a date at or after it, and with nothing less; a confirmed date lets in nothing that it or the
+        /// floor says has expired, nor what the clock says so of, unless the clock is years past everything signed.
         #[test]
         fn a_person_confirms_dates_and_nothing_else(
             clock in 0..5_000_000_000_i64,
@@ -179,7 +218,11 @@ mod tests {
             let date = head.issued_at.plus_seconds(late);
             let told = Present { confirmed: Some(date), ..present };
             if late >= 0 {
-                prop_assert_eq!(code(&told).is_ok(), date.max(time(floor)) < head.expires);
+                let runaway = clock > floor.max(issued) + CLOCK_SPAN_SECONDS;
+                let believed = if runaway { date } else { date.max(time(clock)) };
+                let is_good = believed.max(time(floor)) < head.expires;
+                prop_assert_eq!(code(&told).is_ok(), is_good && date >= time(floor));
+                prop_assert_eq!(code(&told) == Err("date"), is_good && date < time(floor));
                 prop_assert_ne!(code(&told), Err("issued-ahead"));
             } else if asked {
                 prop_assert_eq!(code(&told), Err("issued-ahead"));
@@ -300,9 +343,22 @@ mod tests {
             "E-EXPIRED bundle"
         );
         assert_eq!(at(&head, &root, year(2099), floor, Some(year(2099))), "E-EXPIRED root");
-        // … and a date before the floor is as good as the floor.
+        // … and a date before the floor is known to be wrong: it lets nothing in.
         assert_eq!(
             at(&head, &root, year(2099), year(2029), Some(year(2027))),
+            "E-EXPIRED bundle"
+        );
+        assert_eq!(
+            at(&head, &root, year(2027), floor, Some(Timestamp::EPOCH)),
+            "E-USAGE date"
+        );
+        // A clock that may be right is believed beside an earlier date, and a later date beside it.
+        assert_eq!(
+            at(&head, &root, year(2029), floor, Some(year(2027))),
+            "E-EXPIRED bundle"
+        );
+        assert_eq!(
+            at(&head, &root, year(2027), floor, Some(year(2029))),
             "E-EXPIRED bundle"
         );
         // Ahead or not: what has not expired comes in, and a clock a little ahead is believed.
