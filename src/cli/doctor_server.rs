@@ -2,7 +2,7 @@
 //! Asked is a loopback address, and no other: nothing leaves this machine.
 
 use std::collections::BTreeSet;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::appliance::doctor::Finding;
 use crate::appliance::served;
 use crate::domain::{Class, Error, Result};
+use crate::stream::read_bounded;
 
 const PART: &str = "server";
 /// How long a server may take to take the question, and for each part of its answer.
@@ -103,12 +104,12 @@ fn ask(address: SocketAddr) -> Result<Vec<Told>> {
         stream.set_write_timeout(Some(PATIENCE))?;
         let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes())?;
-        let mut answer = Vec::new();
-        stream.take(BYTES).read_to_end(&mut answer)?;
-        Ok(answer)
+        Ok(stream)
     };
     let answer =
         asked().map_err(|error: std::io::Error| silent(format!("does not answer: {error}")).with_source(error))?;
+    let answer = read_bounded(answer, BYTES, "what the server says")
+        .map_err(|error| silent(format!("does not answer: {}", error.found())).with_source(error))?;
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let first = head.lines().next().unwrap_or_default();
