@@ -157,9 +157,7 @@ fn is_mixed(part: &str) -> bool {
     let has_letter = part.chars().any(|c| c.is_ascii_alphabetic());
     part.len() >= MIXED
         && has_letter
-        && ((has_digit && turns >= TURNS)
-            || (has_digit && part.len() >= RANDOM)
-            || rises.saturating_mul(4) > part.len())
+        && ((has_digit && (turns >= TURNS || part.len() >= RANDOM)) || rises.saturating_mul(4) > part.len())
 }
 
 /// What of a value lets somebody in: `user:password`, `user/password`, or what a header of HTTP says behind the scheme.
