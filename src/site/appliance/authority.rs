@@ -381,10 +381,13 @@ mod tests {
         let facts = CertificateFacts::read(&from_pem(&pem).unwrap()).unwrap();
         let key = KeyPair::from_pem(KeyFile::read(&folder.join(KEY)).unwrap().pem()).unwrap();
         let site = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let issuer = Issuer::new(authority_parameters(&site, facts.from, facts.until), key);
         Authority {
+            state: folder.to_owned(),
+            site,
             fingerprint: fingerprint(folder).unwrap(),
             pem,
-            issuer: Issuer::new(authority_parameters(&site, facts.from, facts.until), key),
+            issuer: issuer.into(),
             facts,
             clock: Arc::new(FixedClock(clock.parse().unwrap())),
         }

@@ -238,11 +238,11 @@ fn what_lacks_a_part_that_no_bundle_brings_back_is_not_backed_up() {
         (state.join("identity/ca.key"), "authority"),
         (root, "pin-missing"),
     ] {
-        std::fs::rename(&path, &aside).unwrap();
+        rustix::fs::rename(&path, &aside).unwrap();
         let refused = safe.run(&["backup", "-o", "@backup", "--state", source]);
         refused.assert_refused("E-STATE", code, "");
         assert!(!refused.remedy().is_empty() && !safe.path("backup").is_file(), "{code}");
-        std::fs::rename(&aside, &path).unwrap();
+        rustix::fs::rename(&aside, &path).unwrap();
     }
     safe.back_up(&state, "backup", &[]);
 }

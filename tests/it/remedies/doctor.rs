@@ -13,7 +13,7 @@ use airlock::http::Settings;
 use super::follow::Operator;
 use crate::import::disk_full::{Disk, in_namespace};
 use crate::support::agents::Serving;
-use crate::support::appliance::{AIRLOCK, Ended, write};
+use crate::support::appliance::{AIRLOCK, Ended, read, write};
 use crate::support::bundles::SMALL_CHUNKS;
 use crate::support::disk::copy_disk;
 use crate::support::in_process::InProcessAppliance;
@@ -110,8 +110,8 @@ fn a_wrong_clock_and_an_old_authority_are_put_right() {
         "remove identity/ca.pem and identity/ca.key",
     );
     let pem = state.join("identity/ca.pem");
-    let made = std::fs::read(&pem).unwrap();
-    let key = std::fs::read_to_string(state.join("identity/ca.key")).unwrap();
+    let made = read(&pem);
+    let key = String::from_utf8(read(&state.join("identity/ca.key"))).unwrap();
     let key = rcgen::KeyPair::from_pem(&key).unwrap();
     let put = |from: i32, is_ca: rcgen::IsCa| {
         let mut parameters = rcgen::CertificateParams::default();

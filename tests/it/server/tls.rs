@@ -280,7 +280,7 @@ fn without_a_certificate_plain_http_goes_on_until_there_is_one() {
     fs::set_permissions(&files.key, Permissions::from_mode(0o640)).unwrap();
     let authority_key = site.path().join("identity/ca.key");
     drop(authority(&site));
-    fs::rename(&authority_key, folder.path().join("kept")).unwrap();
+    rustix::fs::rename(&authority_key, folder.path().join("kept")).unwrap();
     let shown = Arc::new(Authority::open_to_show(&site.appliance().unwrap()).unwrap());
     let (of_own, own_address) = start(&site, settings(Some(files.clone())), &shown).unwrap();
     let (of_authority, address) = start(&site, settings(None), &shown).unwrap();
@@ -302,7 +302,7 @@ fn without_a_certificate_plain_http_goes_on_until_there_is_one() {
     let ours = tls::trusting(shown.certificate_pem());
     assert!(tls::shown(&ours, address, "localhost").is_err());
     fs::set_permissions(&files.key, Permissions::from_mode(0o600)).unwrap();
-    fs::rename(folder.path().join("kept"), &authority_key).unwrap();
+    rustix::fs::rename(folder.path().join("kept"), &authority_key).unwrap();
     crate::support::appliance::wait_for("the certificates", || {
         [&of_own, &of_authority]
             .iter()
