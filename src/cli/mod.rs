@@ -60,6 +60,7 @@ mod disk;
 mod doctor;
 #[cfg(feature = "site")]
 mod doctor_server;
+#[cfg(feature = "site")]
 mod doctor_units;
 #[cfg(feature = "vendor")]
 mod end_signals;
@@ -127,6 +128,7 @@ mod secret;
 mod secret_list;
 #[cfg(feature = "site")]
 mod secret_plan;
+#[cfg(feature = "site")]
 mod secret_release;
 #[cfg(feature = "site")]
 mod serve;

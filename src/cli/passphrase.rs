@@ -213,6 +213,7 @@ pub(super) fn type_in(what: &str, question: &str) -> Result<Zeroizing<String>> {
 }
 
 /// Reads the first line of a file with a secret; nothing of another form comes out of it. `what` names the file in messages.
+#[cfg(feature = "vendor")]
 pub(super) fn first_line(path: &Path, what: &str) -> Result<Zeroizing<String>> {
     line_of(open_named(path, &format!("open {what}"))?, what)
 }
