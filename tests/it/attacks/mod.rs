@@ -201,7 +201,8 @@ const CASES: &[Case] = &[
         &[
             "r13_without_credentials_there_is_one_answer",
             "what_must_be_said_first_is_refused_with_its_exit_code",
-            "a_certificate_that_cannot_serve_stops_the_start",
+            "a_certificate_that_cannot_be_shown_stops_a_start_that_needs_it",
+            "without_a_certificate_plain_http_goes_on_until_there_is_one",
             "a_certificate_that_expires_later_is_shown_on_and_said_to_be_expired",
             "agent_images_are_for_everybody_in_every_mode",
         ],
