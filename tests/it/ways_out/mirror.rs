@@ -386,7 +386,7 @@ fn an_index_without_a_platform_is_told_where_a_registry_wants_all() {
     let refused = plant.run(&[]);
     refused.assert_refused("E-IO", "mirror-refused", "");
     assert!(
-        refused.stderr.contains("1 platforms were left out on purpose"),
+        refused.stderr.contains("one platform was left out on purpose"),
         "{}",
         refused.stderr
     );
