@@ -423,7 +423,7 @@ mod tests {
             ),
             ("listen = [\"localhost:5000\"]", "line 1, column 11: "),
             ("listen = ", "line 1, column"),
-            ("[registry]\nread = \"anybody\"", "line 2, column 8: unknown variant"),
+            ("[registry]\nread = \"anybody\"", "line 2, column 8: unknown word"),
             (
                 "[registry]\nread = \"credentials\"\nnetworks = [\"10.0.0.0/8\"]",
                 "line 3, column 12: names registry.networks, but registry.read is \"credentials\"",
@@ -452,8 +452,8 @@ mod tests {
             ),
             ("[agents]\nadress = \"x\"", "line 2, column 1: unknown field `adress`"),
             ("accept = [\"erp\"]", "expected PRODUCT/CHANNEL"),
-            ("[export]\nprofile = \"most\"", "line 2, column 11: unknown variant"),
-            ("[export]\nshow = [\"everything\"]", "line 2, column 9: unknown variant"),
+            ("[export]\nprofile = \"most\"", "line 2, column 11: unknown word"),
+            ("[export]\nshow = [\"everything\"]", "line 2, column 9: unknown word"),
             ("[export]\napprovals = 33", "line 2, column 13: asks for 33 approvals"),
             ("[export]\nmax_size_mib = 0", "no room for a package"),
             (
