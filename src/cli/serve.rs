@@ -24,7 +24,6 @@ use super::ui::{Format, Ui};
 use crate::appliance::Authority;
 use crate::appliance::acknowledgement::Standing;
 use crate::appliance::fleet::Hub;
-use crate::appliance::live::Live;
 use crate::appliance::registry::{Asked, Example, Reference, Registry, Snapshot};
 use crate::appliance::status::StatusBuffer;
 use crate::config::Config;
@@ -56,9 +55,10 @@ pub(super) fn run(args: ServeArgs, ui: &mut Ui) -> Result<()> {
     start_log(ui.format())?;
     // First of all the limit of open files is raised: the databases take some too.
     let bound = Server::bind(config.server.clone())?;
-    let appliance = args.state.open_as(&config, ui)?;
-    approval_rule::asked(&appliance, &config.export, ui)?;
-    let live = Live::begin(&appliance, config.grace)?;
+    let (appliance, live) = args.state.open_to_serve(&config, ui)?;
+    if appliance.unreadable().is_none() {
+        approval_rule::asked(&appliance, &config.export, ui)?;
+    }
     let registry = Arc::new(Registry::new(&live)?);
     let agents = bound.agents_address();
     let authority = if bound.tls_addresses().is_empty() {

@@ -10,8 +10,9 @@ use clap::Args;
 
 use super::{Ui, changing};
 use crate::appliance::Appliance;
+use crate::appliance::live::Live;
 use crate::config::Config;
-use crate::domain::{Error, Result, SystemClock};
+use crate::domain::{Clock, Error, Result, SystemClock, shown};
 use crate::stream::{OTHER_USER, read_bounded};
 
 /// More than any file of local users has.
@@ -45,6 +46,40 @@ impl StateArgs {
         self.open_with(finish, ui)
     }
 
+    /// As [`Self::open_as`], to serve; what is served is read at once. Where the database cannot be used, that is the last generation, and it
+    /// is said.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Appliance::open_to_serve`] and [`Live::begin`].
+    pub(super) fn open_to_serve(&self, config: &Config, ui: &mut Ui) -> Result<(Arc<Appliance>, Arc<Live>)> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let finish = |appliance: Appliance| Arc::new(appliance.with_shared_hosts(config.shared_hosts.clone()));
+        let opened = Appliance::open_to_serve(&self.state, &clock).map_err(|error| self.advise(error))?;
+        let mut appliance = finish(opened);
+        let live = match Live::begin(&appliance, config.grace) {
+            Err(why) if Appliance::is_unreadable(&why) && appliance.unreadable().is_none() => {
+                drop(appliance);
+                appliance = finish(Appliance::open_last_generation(&self.state, clock, why)?);
+                Live::begin(&appliance, config.grace)?
+            }
+            live => live?,
+        };
+        tell_opened(&appliance, ui);
+        if let (Some(why), Some(at)) = (appliance.unreadable(), appliance.last_served_at()) {
+            let remedy = why
+                .advice()
+                .unwrap_or("put a whole copy of the state folder in its place");
+            ui.warn(format_args!(
+                "the last generation is served, which was written down at {at} (generation.json): {}; nothing can be imported, exported or changed here \
+                 until that is mended: {}",
+                shown(why.found()),
+                shown(remedy)
+            ));
+        }
+        Ok((appliance, live))
+    }
+
     /// As [`Self::open`], for a command that changes something here: the log is walked, and a refusal of the command is a row of it.
     ///
     /// # Errors
@@ -75,18 +110,7 @@ impl StateArgs {
     fn open_with(&self, finish: impl FnOnce(Appliance) -> Arc<Appliance>, ui: &mut Ui) -> Result<Arc<Appliance>> {
         let opened = Appliance::open(&self.state, Arc::new(SystemClock));
         let appliance = opened.map(finish).map_err(|error| self.advise(error))?;
-        if let Some(instance) = appliance.begun_as_a_copy() {
-            ui.warn(format_args!(
-                "this state folder was copied or restored, and begins another life, the instance {instance}: drafts end, and what no vendor has \
-                 acknowledged is told again"
-            ));
-        }
-        if appliance.opened_without_content() {
-            ui.warn(
-                "this state folder had no content (blobs/), and its folder was made anew: where it lies elsewhere, put it in its place; else bundles bring \
-                 it back, and `airlock release list` says which",
-            );
-        }
+        tell_opened(&appliance, ui);
         Ok(appliance)
     }
 
@@ -109,6 +133,22 @@ impl StateArgs {
             }
             _ => error,
         }
+    }
+}
+
+/// Says what a person is to know of a state folder that was opened.
+fn tell_opened(appliance: &Appliance, ui: &mut Ui) {
+    if let Some(instance) = appliance.begun_as_a_copy() {
+        ui.warn(format_args!(
+            "this state folder was copied or restored, and begins another life, the instance {instance}: drafts end, and what no vendor has \
+             acknowledged is told again"
+        ));
+    }
+    if appliance.opened_without_content() {
+        ui.warn(
+            "this state folder had no content (blobs/), and its folder was made anew: where it lies elsewhere, put it in its place; else bundles bring \
+             it back, and `airlock release list` says which",
+        );
     }
 }
 

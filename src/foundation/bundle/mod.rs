@@ -66,7 +66,7 @@ pub use graph::{Graph, Referrer};
 pub use head::{DocumentEntry, Head};
 pub use index::{Absent, Blob, Index, Need, TagLine};
 pub use inventory::{content_hash, inventory};
-pub use kept::kept_graph;
+pub use kept::{kept_graph, kept_index};
 pub use layout::{BundleLayout, Packing, ReleaseStatement, Travels};
 pub use payload::Sink;
 pub use places::Places;

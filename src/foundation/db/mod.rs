@@ -29,4 +29,4 @@ pub use failure::{DAMAGED, SqlResult};
 pub use handle::{Checker, Db, Interrupt, PATIENCE, Reader, Reads, Watch, attempt};
 pub use header::side_file;
 pub use rusqlite::{Connection, Transaction};
-pub use schema::{SCHEMA_TOO_NEW, Schema};
+pub use schema::{OTHER_DATABASE, OTHER_SCHEMA, SCHEMA_TOO_NEW, Schema};

@@ -19,6 +19,12 @@ const VERSION: i64 = 1;
 /// A newer airlock wrote the database. Nobody writes to it, sets it aside or takes it for damaged.
 pub const SCHEMA_TOO_NEW: Code = Code::new("schema-too-new");
 
+/// The file is a database of another kind.
+pub const OTHER_DATABASE: Code = Code::new("other-database");
+
+/// The database has other tables than those of its kind.
+pub const OTHER_SCHEMA: Code = Code::new("other-schema");
+
 /// A kind of database.
 #[derive(Debug, Clone, Copy)]
 pub struct Schema {
@@ -45,7 +51,7 @@ impl Schema {
         if id != self.application_id {
             return Err(Error::new(
                 Class::State,
-                "other-database",
+                OTHER_DATABASE,
                 format!("the database has application id {id:#x}"),
             )
             .expected(format!("{:#x}, airlock's {}", self.application_id, self.name))
@@ -60,7 +66,7 @@ impl Schema {
             // No airlock ever wrote a lower one.
             other => Err(Error::new(
                 Class::State,
-                "other-schema",
+                OTHER_SCHEMA,
                 format!("{} has schema version {other}", self.name),
             )
             .expected(VERSION.to_string())
@@ -127,7 +133,7 @@ impl Schema {
         }
         Err(Error::new(
             Class::State,
-            "other-schema",
+            OTHER_SCHEMA,
             format!("{} has other tables than its version has", self.name),
         )
         .remedy(self.damaged))

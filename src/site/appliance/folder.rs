@@ -28,6 +28,12 @@ use crate::stream::{
 pub(super) const NEW_DATABASE: &str = "airlock.db.new";
 /// The security database.
 pub(super) const DATABASE: &str = "airlock.db";
+/// What is left where the security database was found damaged while a server ran: the next one reads all of it before it uses it.
+pub(super) const SUSPECT: &str = "airlock.db.damaged";
+/// What a server answers from, kept beside the security database for a start on one that cannot be used.
+pub(super) const GENERATION: &str = "generation.json";
+/// The database that a server makes of it then.
+pub(super) const GENERATION_DATABASE: &str = "generation.db";
 /// The status database.
 pub(super) const STATUS_DATABASE: &str = "status.db";
 /// File whose lock means that a process may write the status database.
@@ -80,7 +86,7 @@ pub(super) const EVIDENCE_FOLDER: &str = "evidence";
 /// Parts of a state folder, beside the store's.
 const FOLDERS: [&str; 5] = [IDENTITY, ROOTS, RECEIPTS, SECRETS, OUTBOX];
 /// Files with fixed names.
-const FILES: [&str; 33] = [
+const FILES: [&str; 39] = [
     DATABASE,
     "airlock.db-wal",
     "airlock.db-shm",
@@ -89,6 +95,12 @@ const FILES: [&str; 33] = [
     "airlock.db.new-wal",
     "airlock.db.new-shm",
     "airlock.db.new-journal",
+    SUSPECT,
+    GENERATION,
+    GENERATION_DATABASE,
+    "generation.db-wal",
+    "generation.db-shm",
+    "generation.db-journal",
     STATUS_DATABASE,
     "status.db-wal",
     "status.db-shm",
@@ -116,7 +128,14 @@ const FILES: [&str; 33] = [
     AUTHORITY_KEY,
 ];
 /// Those that are written anew under a temporary name.
-const REWRITTEN: [&str; 5] = [STATUS_MARK, MARKS, INSTANCE, AUTHORITY_CERTIFICATE, AUTHORITY_KEY];
+const REWRITTEN: [&str; 6] = [
+    STATUS_MARK,
+    MARKS,
+    INSTANCE,
+    AUTHORITY_CERTIFICATE,
+    AUTHORITY_KEY,
+    GENERATION,
+];
 /// The folder of a file system's own repairs, which a mounted state folder may hold.
 const NOT_OURS: &str = "lost+found";
 
@@ -130,6 +149,19 @@ pub(super) const DATABASE_MISSING: Code = Code::new("database-missing");
 /// `E-STATE other-user` when it belongs to another user, before anything else is looked at; `planted`, `writable`,
 /// `database-missing`; `E-IO`.
 pub(super) fn check(folder: &Path) -> Result<PathBuf> {
+    let folder = check_names(folder)?;
+    if look(&folder.join(DATABASE), Expected::File)?.is_none() {
+        return Err(without_database(&folder)?);
+    }
+    Ok(folder)
+}
+
+/// As [`check`], whether there is a security database or not.
+///
+/// # Errors
+///
+/// As [`check`].
+pub(super) fn check_names(folder: &Path) -> Result<PathBuf> {
     let Some(folder) = resolve(folder)? else {
         return Err(missing(folder).remedy(
             "make an appliance with `airlock init --trust ROOT.JSON --site NAME`, or point --state at the right folder",
@@ -145,25 +177,39 @@ pub(super) fn check(folder: &Path) -> Result<PathBuf> {
     for name in REWRITTEN {
         look_to_write(&folder.join(name))?;
     }
-    if look(&folder.join(DATABASE), Expected::File)?.is_none() {
-        let held = names(&folder)?;
-        if held.iter().any(|name| name == RESTORING) {
-            return Err(Error::new(
-                Class::State,
-                DATABASE_MISSING,
-                format!("a backup is being put back into {}, or that was stopped before its end", folder.display()),
-            )
-            .expected("an appliance's state folder")
-            .remedy("wait for it; where nothing is at work there, give the same `airlock restore BACKUP --state DIR` again: it takes away what it left"));
-        }
-        let remedy = if held.is_empty() {
-            "make an appliance with `airlock init --trust ROOT.JSON --site NAME`, or point --state at the right folder"
-        } else {
-            "end airlock serve, then put a whole copy of this folder in its place, point --state at the right folder, or make a new appliance in another one with `airlock init --trust ROOT.JSON --site NAME --state NEW`"
-        };
-        return Err(missing(&folder).remedy(remedy));
-    }
     Ok(folder)
+}
+
+/// Whether a backup is being put back into a folder, or that was stopped.
+///
+/// # Errors
+///
+/// `planted`; `E-IO`.
+pub(super) fn is_restoring(folder: &Path) -> Result<bool> {
+    look(&folder.join(RESTORING), Expected::File).map(|found| found.is_some())
+}
+
+/// Says what to do about a folder without a security database.
+fn without_database(folder: &Path) -> Result<Error> {
+    let held = names(folder)?;
+    if is_restoring(folder)? {
+        return Ok(Error::new(
+            Class::State,
+            DATABASE_MISSING,
+            format!(
+                "a backup is being put back into {}, or that was stopped before its end",
+                folder.display()
+            ),
+        )
+        .expected("an appliance's state folder")
+        .remedy("wait for it; where nothing is at work there, give the same `airlock restore BACKUP --state DIR` again: it takes away what it left"));
+    }
+    let remedy = if held.is_empty() {
+        "make an appliance with `airlock init --trust ROOT.JSON --site NAME`, or point --state at the right folder"
+    } else {
+        "end airlock serve, then put a whole copy of this folder in its place, point --state at the right folder, or make a new appliance in another one with `airlock init --trust ROOT.JSON --site NAME --state NEW`"
+    };
+    Ok(missing(folder).remedy(remedy))
 }
 
 /// Makes folders anew that may be empty, which many a tool that copies leaves out; the others must be there.
@@ -334,7 +380,10 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 /// Whether a name in the state folder is one of an appliance's.
 fn is_part(name: &str) -> bool {
     let fixed = FOLDERS.iter().chain(&FILES).chain(&crate::store::FOLDERS);
-    fixed.into_iter().any(|part| *part == name) || name.starts_with(STATUS_DATABASE) || name.starts_with(DATABASE)
+    fixed.into_iter().any(|part| *part == name)
+        || [STATUS_DATABASE, DATABASE, GENERATION_DATABASE]
+            .iter()
+            .any(|database| name.starts_with(database))
 }
 
 fn missing(folder: &Path) -> Error {

@@ -25,6 +25,7 @@ mod identity;
 mod indirect;
 #[cfg(feature = "vendor")]
 mod key_files;
+mod last_generation;
 #[cfg(feature = "vendor")]
 mod layouts;
 #[cfg(feature = "vendor")]

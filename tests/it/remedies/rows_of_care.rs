@@ -12,4 +12,7 @@ pub(super) const CARE: &[(&str, Row)] = &[
     ("Usage what: if {meant} is meant, say that", Followed(&["what_there_is_not_cannot_be_asked_for"])),
     ("Usage what: leave it out to see every row", Followed(&["what_there_is_not_cannot_be_asked_for"])),
     ("appliance/care/whole_rows.rs State release-rows: <import_again(&release)>", PassedOn),
+    ("Busy generation: use that one", Followed(&["f12_a_start_on_a_damaged_database_serves_the_last_generation"])),
+    ("State GENERATION_DAMAGED: start airlock serve again once airlock.db is whole: it writes it anew", Followed(&["f12_what_is_kept_is_served_whole_or_not_at_all"])),
+    ("appliance/state.rs ?: <remedy>", PassedOn),
 ];

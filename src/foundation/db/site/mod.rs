@@ -27,6 +27,7 @@ pub mod release;
 pub mod removal;
 pub mod rows;
 pub mod scrub;
+pub mod served_rows;
 pub mod site_revisions;
 pub mod stream_log;
 pub mod target_secrets;

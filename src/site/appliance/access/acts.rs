@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::view::AccessView;
-use crate::appliance::Appliance;
 use crate::appliance::fleet::Secret;
+use crate::appliance::{Appliance, last_generation};
 use crate::db::site::access::{self, AccessGrant, AccessRow};
 use crate::db::site::{audit, targets};
 use crate::domain::{Class, Error, Name, RepositoryPattern, Result, Scope, nearest};
@@ -76,6 +76,7 @@ impl Appliance {
     /// `E-USAGE access` where there is none; `E-IO`, `E-SPACE`.
     pub fn remove_access(&self, name: &Name) -> Result<()> {
         let now = self.clock.now();
+        last_generation::forget(self.folder())?;
         let removed = self.db.write(|transaction| {
             let removed = access::remove(transaction, name)?;
             if removed {

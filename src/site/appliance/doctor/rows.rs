@@ -8,7 +8,7 @@ use crate::appliance::folder::{DATABASE, STATUS_DATABASE, STATUS_MARK};
 use crate::appliance::keys::Keys;
 use crate::appliance::present::{built, effective_now, floor};
 use crate::appliance::secret::{self, RevisionKey};
-use crate::appliance::{audit_log, authority, parts, pins};
+use crate::appliance::{audit_log, authority, last_generation, parts, pins};
 use crate::crypto::Chain;
 use crate::db::site::{kept_secrets, release, trust};
 use crate::db::{Reader, Schema, side_file, status};
@@ -56,9 +56,22 @@ pub(super) fn look(folder: &Path, now: Timestamp) -> Vec<Finding> {
             found.push(unseen(part));
         }
     }
+    found.push(kept(folder));
     found.push(certificate(folder, now));
     found.push(clock(now, newest));
     found
+}
+
+/// Judges what a start without a usable database would answer from.
+fn kept(folder: &Path) -> Finding {
+    match last_generation::check(folder) {
+        Ok(Some(at)) => Finding::good(
+            "generation",
+            format!("generation.json holds what was served at {at}, for a start without a usable airlock.db"),
+        ),
+        Ok(None) => Finding::good("generation", "generation.json is not there: `airlock serve` writes it"),
+        Err(error) => Finding::look("generation", &error),
+    }
 }
 
 /// Says that what agents reported was here, and is not.

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::service::Hub;
 use super::view::{DeploymentView, TargetView};
+use crate::appliance::last_generation;
 use crate::db::site::{Owner, audit, owners};
 use crate::domain::{Name, Result, Uuid};
 
@@ -51,6 +52,7 @@ impl Hub {
     /// `E-STATE`, `E-IO`, `E-SPACE`.
     pub fn free(&self, id: &Uuid) -> Result<Option<Owner>> {
         let now = self.clock().now();
+        last_generation::forget(self.live().appliance().folder())?;
         let owner = self.db().write(|transaction| {
             let owner = owners::free(transaction, id, now)?;
             if let Some(owner) = &owner {

@@ -8,8 +8,8 @@ use super::image_hosts::image_hosts;
 use super::secret::Secret;
 use super::service::{Hub, gone, known};
 use super::view::{DeploymentView, RemovedTarget, TargetView};
-use crate::appliance::secret;
 use crate::appliance::snippets::{Engine, Snippet};
+use crate::appliance::{last_generation, secret};
 use crate::crypto::random;
 use crate::db::site::local_targets::{self, LocalTarget};
 use crate::db::site::stream_log::Told;
@@ -87,6 +87,8 @@ impl Hub {
         let fleet = self.fleet();
         let now = self.clock().now();
         let mut issued = Vec::with_capacity(of.len());
+        // A secret before this one lets nobody in any more.
+        last_generation::forget(self.live().appliance().folder())?;
         self.db().write(|transaction| {
             for target in of {
                 let owner = Owner::of(&known(&fleet, target)?.identity.scope);
@@ -208,6 +210,7 @@ impl Hub {
         let mut all = fleet.targets.values().chain(&fleet.removed);
         let owner = all.find(|state| state.identity.target == *target);
         let owner = owner.map(|state| Owner::of(&state.identity.scope));
+        last_generation::forget(self.live().appliance().folder())?;
         let changed = self.db().write(|transaction| {
             let locals = local_targets::list(transaction)?;
             if removal == Removal::Remove {
@@ -255,6 +258,7 @@ impl Hub {
     pub fn undeploy(&self, target: &Uuid, deployment: &DeploymentView, removal: Removal) -> Result<bool> {
         let now = self.clock().now();
         let owner = Owner::of(&known(&self.fleet(), target)?.identity.scope);
+        last_generation::forget(self.live().appliance().folder())?;
         let changed = self.db().write(|transaction| {
             let id = &deployment.id;
             let changed = local_removals::set(transaction, &owner, id, removal == Removal::Remove, now)?;

@@ -11,10 +11,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::admit::Here;
 use super::event::Event;
-use super::rows::Rows;
 use super::{bases, needs, room};
 use crate::appliance::damage::{carrier, import_again};
 use crate::appliance::live::signed_head;
+use crate::appliance::release_rows::Rows;
 use crate::appliance::state::Appliance;
 use crate::bundle::{Blob, Head, Index, Need, RestoredSink, VerifiedBundle};
 use crate::container::{ChosenSink, ChunkRanges};

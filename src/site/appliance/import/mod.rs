@@ -28,7 +28,6 @@ mod publish;
 mod record;
 mod rehearse;
 mod room;
-mod rows;
 mod settle;
 mod stages;
 mod take_in;

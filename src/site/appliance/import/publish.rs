@@ -3,13 +3,14 @@
 use super::outcome::Needed;
 use super::take_in::{StoredContent, Taken};
 use crate::appliance::release_plan::ReleasePlan;
+use crate::appliance::release_rows::{names, pages};
 use crate::appliance::secret::{MissingSecret, Readiness};
 use crate::appliance::state::Appliance;
-use crate::bundle::{Graph, Head};
+use crate::bundle::Head;
 use crate::db::site::owners::Held;
 use crate::db::site::receipts::ReceiptRow;
 use crate::db::site::release::Activated;
-use crate::db::site::{self, BlobRow, NameRow, Page, Publication};
+use crate::db::site::{self, BlobRow, Publication};
 use crate::domain::{Hash, Result, Step, Timestamp, limits};
 use crate::store::Staging;
 
@@ -120,39 +121,4 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken, confirmed_date: Optio
         staging,
         resumed_bytes,
     })
-}
-
-/// Returns everything that a client may ask for, and what refers to it.
-pub(super) fn names(graph: &Graph) -> impl Iterator<Item = NameRow> {
-    let contents = graph.contents().map(|content| NameRow::Content {
-        repository: content.repository.clone(),
-        digest: content.digest,
-        media_type: content.media_type.map(ToOwned::to_owned),
-    });
-    let tags = graph.tags.iter().filter_map(|line| {
-        let tag = line.tag.clone()?;
-        Some(NameRow::Tag {
-            repository: line.repository.clone(),
-            tag,
-            digest: line.digest,
-        })
-    });
-    let referrers = graph.referrers.iter().map(|referrer| NameRow::Referrer {
-        subject: referrer.subject,
-        digest: referrer.digest,
-        artifact_type: referrer.artifact_type.clone(),
-        annotations: referrer.annotations.clone(),
-    });
-    contents.chain(tags).chain(referrers)
-}
-
-/// Returns the index pages of a release.
-pub(super) fn pages(head: &Head) -> Vec<Page> {
-    head.index
-        .iter()
-        .map(|page| Page {
-            sha256: page.sha256,
-            size: page.size,
-        })
-        .collect()
 }

@@ -25,7 +25,8 @@ pub(super) fn check(live: &Live, stop: impl Fn() -> bool) -> bool {
         check_content(live.appliance(), &stop)
     });
     note(live, "content", |health| &mut health.content, &content.flatten());
-    if stop() {
+    if stop() || live.appliance().unreadable().is_some() {
+        // What is wrong with the database was told with the first answer.
         return true;
     }
     let audit = caught("audit", || {
@@ -41,7 +42,11 @@ pub(super) fn check(live: &Live, stop: impl Fn() -> bool) -> bool {
         panics::point("database");
         live.appliance().db.quick_check()
     });
-    note(live, "database", |health| &mut health.database, &database.flatten());
+    let database = database.flatten();
+    if let Err(error) = &database {
+        live.appliance().suspect_database(error);
+    }
+    note(live, "database", |health| &mut health.database, &database);
     audit.is_ok()
 }
 

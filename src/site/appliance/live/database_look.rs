@@ -55,6 +55,7 @@ impl DatabaseLook {
         if !self.is_failing {
             // Once, and not with every look.
             tracing::error!(%error, "the database does not hold");
+            live.appliance().suspect_database(error);
         }
         self.is_failing = true;
         live.note(|health| &mut health.database, Check::of("database", Some(error)));

@@ -1,6 +1,6 @@
 //! One generation: what is live and readable, what was signed about targets, and what this site decided about them, read in one moment.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::document::{self, DesiredDocument};
@@ -231,6 +231,14 @@ impl Generation {
             .filter(|release| release.state == State::Retired)
             .filter_map(|release| Some(release.retired_at?.plus_seconds(self.grace_seconds)))
             .min()
+    }
+
+    /// Returns every release that is answered from.
+    pub(super) fn releases(&self) -> Vec<ReleaseId> {
+        let readable = self.readable.iter().map(|readable| readable.release.id);
+        let governing = self.governing.iter().map(|governing| governing.release.id);
+        let all: BTreeSet<ReleaseId> = readable.chain(governing).collect();
+        all.into_iter().collect()
     }
 
     /// Returns the live releases.

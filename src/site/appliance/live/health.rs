@@ -46,6 +46,15 @@ impl Health {
         }
     }
 
+    /// What holds where the last generation is served, since the database cannot be used.
+    pub(super) fn without_database(why: &Error) -> Self {
+        Self {
+            database: Check::of("database", Some(why)),
+            audit: Check::of("audit", Some(why)),
+            ..Self::started(Check::Good)
+        }
+    }
+
     /// Adds what is known of damage to live releases, each its own problem with its own remedy; it ends when that does.
     pub(super) fn with(mut self, damage: &[ReleaseDamage]) -> Self {
         for damage in damage.iter().filter(|damage| damage.release.state == State::Active) {

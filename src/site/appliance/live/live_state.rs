@@ -69,11 +69,15 @@ impl Live {
 
     fn of(appliance: &Arc<Appliance>, grace_seconds: i64, generation: Generation) -> Result<Arc<Self>> {
         let whole = if generation.is_whole { Whole::Yes } else { Whole::NotYet };
+        let health = match appliance.unreadable() {
+            Some(why) => Health::without_database(why),
+            None => Health::started(Check::of_all("state", &appliance.unsound_parts())),
+        };
         Ok(Arc::new(Self {
             appliance: appliance.clone(),
             grace_seconds,
             whole: watch::Sender::new(whole),
-            health: Mutex::new(Health::started(Check::of_all("state", &appliance.unsound_parts()))),
+            health: Mutex::new(health),
             // What is damaged is told from the first answer on.
             damage: Mutex::new(appliance.known_damage()?.into()),
             current: RwLock::new(Arc::new(generation)),

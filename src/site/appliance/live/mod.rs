@@ -19,6 +19,7 @@ mod document;
 mod generation;
 mod head;
 mod health;
+mod kept_generation;
 mod live_state;
 mod log_walk;
 mod projection;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::announce::announce;
 use super::check::check;
 use super::health::Check;
+use super::kept_generation::KeptGeneration;
 use super::live_state::Live;
 use super::log_walk;
 use crate::appliance::clock_steps::ClockSteps;
@@ -56,6 +57,9 @@ impl Watcher {
             let (live, stop) = (live.clone(), stop.clone());
             spawn("check", move || {
                 let holds = check(&live, || stop.wait(Duration::ZERO));
+                if live.appliance().unreadable().is_some() {
+                    return;
+                }
                 log_walk::keep(&live, log_watch, !holds, |pause| stop.wait(pause));
             })?
         };
@@ -131,6 +135,7 @@ struct Follower {
     /// When damage may be looked at next.
     rest_until: Option<Instant>,
     clock: ClockSteps,
+    kept: KeptGeneration,
     /// Bytes of the database's file when it was looked at last. It never gets shorter by itself.
     database_bytes: u64,
     /// What was wrong with the parts of the state when they were looked at last.
@@ -153,9 +158,12 @@ impl Follower {
             return;
         }
         self.looks = 0;
-        self.look_at_clock(live);
-        self.look_at_parts(live);
-        self.look_at_length(live);
+        let has_database = live.appliance().unreadable().is_none();
+        if has_database {
+            self.look_at_clock(live);
+            self.look_at_parts(live);
+            self.look_at_length(live);
+        }
         let failed_before = self.failing;
         let before = live.generation();
         let refreshed = live.refresh();
@@ -181,6 +189,9 @@ impl Follower {
         // After what is live has switched: however long this takes, no activation waits for it but once.
         self.changed |= !matches!(changed, Ok(false));
         self.look_at_damage(live, failed_before);
+        if has_database {
+            self.kept.look(live, Instant::now());
+        }
     }
 
     fn look_at_parts(&mut self, live: &Live) {

@@ -8,6 +8,7 @@ use super::missing::MissingSecret;
 use super::prepare::{detail, keep};
 use super::record::{self, Before};
 use super::{files, make};
+use crate::appliance::last_generation;
 use crate::appliance::state::{Appliance, ImportLock};
 use crate::bundle::desired::SecretSource;
 use crate::crypto::SecretRecord;
@@ -160,6 +161,7 @@ impl Appliance {
             earlier: values,
         };
         let row = keep(self.folder(), record, origin, now)?;
+        last_generation::forget(self.folder())?;
         let written = self.db.write(|transaction| {
             let before = kept_secrets::put(transaction, &row)?;
             targets::raise_edition(transaction)?;
@@ -283,6 +285,7 @@ impl Appliance {
             Some(row) => record::readable(self.folder(), &row)?.is_some(),
             None => false,
         };
+        last_generation::forget(self.folder())?;
         let file = self.db.write(|transaction| {
             let (file, result) = if stays {
                 kept_secrets::forget(transaction, &view.scope, (&view.name, target), now)?;
