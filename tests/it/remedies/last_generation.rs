@@ -20,6 +20,8 @@ const COPY: &str = "end airlock serve, then put a whole copy of the state folder
 const A_PAGE: &str = "a page that every start reads";
 const SAYS: &str = "the last generation is served";
 
+type Damage = fn(&Path);
+
 /// What a client and an agent see.
 #[derive(Debug, PartialEq)]
 struct Seen {
@@ -96,10 +98,10 @@ fn is_kept(operator: &Operator) {
         number
     };
     wait_for("what is kept", || {
-        let Ok(text) = fs::read_to_string(&path) else {
+        if !path.try_exists().unwrap() {
             return false;
-        };
-        let kept: serde_json::Value = serde_json::from_str(&text).unwrap();
+        }
+        let kept: serde_json::Value = serde_json::from_slice(&read(&path)).unwrap();
         kept["rows"][0]["appliance"][5] == edition()
     });
 }
@@ -109,6 +111,12 @@ fn replace(state: &Path, bytes: &[u8]) {
         fs::remove_file(state.join(side)).ok();
     }
     write(&state.join("airlock.db"), bytes);
+}
+
+/// Every byte of the database; nothing where there is none.
+fn database_bytes(state: &Path) -> Option<Vec<u8>> {
+    let path = state.join("airlock.db");
+    path.try_exists().unwrap().then(|| read(&path))
 }
 
 fn sql(state: &Path, text: &str) {
@@ -139,7 +147,6 @@ fn f12_a_start_on_a_damaged_database_serves_the_last_generation() {
     copy(&state, &kept);
     let made = operator.vendor.with_targets(9, |image| Desired::both(image, 2, "b"));
     let file = operator.bundle(&made);
-    type Damage = fn(&Path);
     let damages: [(&str, &str, Damage); 9] = [
         ("the header", "database-damaged", |state| {
             let mut bytes = read(&state.join("airlock.db"));
@@ -148,7 +155,7 @@ fn f12_a_start_on_a_damaged_database_serves_the_last_generation() {
         }),
         ("no byte left", "database-damaged", |state| replace(state, b"")),
         ("random bytes", "database-damaged", |state| {
-            replace(state, &noise(100_000, 3))
+            replace(state, &noise(100_000, 3));
         }),
         ("half of it", "database-damaged", |state| {
             sql(state, "PRAGMA wal_checkpoint(TRUNCATE)");
@@ -166,15 +173,15 @@ fn f12_a_start_on_a_damaged_database_serves_the_last_generation() {
             sql(state, "PRAGMA application_id = 7");
         }),
         ("another schema", "other-schema", |state| {
-            sql(state, "PRAGMA user_version = 0")
+            sql(state, "PRAGMA user_version = 0");
         }),
         ("a newer schema", "schema-too-new", |state| {
-            sql(state, "PRAGMA user_version = 99")
+            sql(state, "PRAGMA user_version = 99");
         }),
     ];
     for (says, code, damage) in damages {
         damage(&state);
-        let database = fs::read(state.join("airlock.db")).ok();
+        let database = database_bytes(&state);
         let serving = Logged::start(&operator);
         assert!(serving.text().contains(SAYS), "{says}: {}", serving.text());
         assert_eq!(seen(&serving, &agent), before, "{says}");
@@ -182,7 +189,7 @@ fn f12_a_start_on_a_damaged_database_serves_the_last_generation() {
         let told = problem(&serving, &format!("E-STATE {code}"));
         assert_eq!(told["part"], "database", "{says}: {told}");
         assert_eq!(ready(&serving).0, 503, "{says}");
-        let after = fs::read(state.join("airlock.db")).ok();
+        let after = database_bytes(&state);
         // What can be opened is a copy, and begins another life.
         assert!(after == database || says == A_PAGE, "{says}: it was touched");
         // Nobody imports; what is served stays.
@@ -224,13 +231,13 @@ fn f12_a_page_that_is_damaged_while_a_server_runs_is_none_for_the_next_one() {
     drop(serving);
     // The copy stands where the damage was found: it is read whole, and suspected no more.
     let suspect = state.join("airlock.db.damaged");
-    assert!(suspect.exists());
+    assert!(suspect.try_exists().unwrap());
     fs::remove_dir_all(&state).unwrap();
     copy(&kept, &state);
     write(&suspect, b"");
     let serving = Logged::start(&operator);
     assert_eq!((seen(&serving, &agent), ready(&serving).0), (before, 200));
-    assert!(!suspect.exists());
+    assert!(!suspect.try_exists().unwrap());
 }
 
 /// What was taken away does not come back with the last generation, whether a server saw it go or not.
@@ -254,7 +261,7 @@ fn f12_the_last_generation_grants_nothing_that_was_revoked() {
     // Nobody serves: nothing is kept of what was before.
     let (operator, ..) = served();
     operator.run(&["target", "remove", "edge-0", "--yes"]).succeeded();
-    assert!(!operator.state().join("generation.json").exists());
+    assert!(!operator.state().join("generation.json").try_exists().unwrap());
     replace(&operator.state(), b"");
     let remedy = operator
         .run(&["serve", "--listen", "127.0.0.1:0"])
