@@ -21,6 +21,7 @@ const A_PAGE: &str = "a page that every start reads";
 const SAYS: &str = "the last generation is served";
 
 type Damage = fn(&Path);
+type Spoil<'a> = &'a dyn Fn(&mut Vec<u8>);
 
 /// What a client and an agent see.
 #[derive(Debug, PartialEq)]
@@ -101,7 +102,8 @@ fn is_kept(operator: &Operator) {
         if !path.try_exists().unwrap() {
             return false;
         }
-        let kept: serde_json::Value = serde_json::from_slice(&read(&path)).unwrap();
+        let text = String::from_utf8(read(&path)).unwrap();
+        let kept: serde_json::Value = serde_json::from_str(&text).unwrap();
         kept["rows"][0]["appliance"][5] == edition()
     });
 }
@@ -279,7 +281,7 @@ fn f12_what_is_kept_is_served_whole_or_not_at_all() {
     copy(&state, &database);
     replace(&state, b"");
     let middle = kept.len() / 2;
-    let spoilt: [&dyn Fn(&mut Vec<u8>); 5] = [
+    let spoilt: [Spoil<'_>; 5] = [
         &|bytes| bytes.truncate(middle),
         &|bytes| bytes[middle] ^= 1,
         &|bytes| bytes.clear(),
