@@ -15,14 +15,15 @@ use super::ui::{bytes, escape};
 use crate::appliance::REPAIR;
 use crate::appliance::care::{Pace, Scrubbed};
 use crate::crypto::canonical;
-use crate::domain::{Result, counted};
+use crate::domain::{Error, Result, counted};
 use crate::stream::write_atomically;
 
 /// Hash all stored content anew, no faster than is said, and set aside what is not what was imported
 ///
 /// Damaged content is never served: it goes into evidence/, and what mends it is said, here and in `airlock release list`: the bundle that
 /// brought it, imported once more, or a small file with what is damaged alone, which the vendor makes of --report; the command ends with E-STATE
-/// (27) then. One that is stopped goes on with the blob at which it was. Servers, imports and agents go on meanwhile.
+/// (27) then. What the database says of each release is compared with its signed index. One that is stopped goes on with the blob at which
+/// it was. Servers, imports and agents go on meanwhile.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  airlock scrub --rate 100\n  nice airlock scrub --rate 0   # as fast as it goes")]
 pub(super) struct ScrubArgs {
@@ -66,10 +67,18 @@ pub(super) fn run(args: &ScrubArgs, ui: &mut Ui) -> Result<()> {
         Some(appliance.scrub(pace, args.restart, &mut progress)?)
     };
     let damage = DamageView::read(&appliance)?;
+    let wrong = if args.known {
+        Vec::new()
+    } else {
+        appliance.wrong_rows()?
+    };
     let mut human = scrubbed
         .as_ref()
         .map_or_else(|| "nothing was hashed anew".to_owned(), describe);
     human += &damage.lines(&ScopeNames::read(&appliance, [])?);
+    for wrong in &wrong {
+        human += &wrong_lines(&wrong.error());
+    }
     let report = match &args.report {
         Some(path) => damage.to_report(&appliance)?.zip(Some(path)),
         None => None,
@@ -88,6 +97,7 @@ pub(super) fn run(args: &ScrubArgs, ui: &mut Ui) -> Result<()> {
     }
     let mut value = json!({
         "damage": damage.to_json_with_content(), "report": report.map(|(_, path)| path.display().to_string()),
+        "wrong_rows": wrong.iter().map(|wrong| json!({"head": wrong.release.head, "rows": wrong.rows})).collect::<Vec<_>>(),
     });
     if let (Some(members), Some(Scrubbed { walk, before })) = (value.as_object_mut(), scrubbed) {
         members.insert("begun_at".into(), json!(walk.begun_at));
@@ -102,7 +112,20 @@ pub(super) fn run(args: &ScrubArgs, ui: &mut Ui) -> Result<()> {
         }
     }
     ui.result(&value, human)?;
-    damage.check_whole()
+    damage.check_whole()?;
+    match wrong.into_iter().next() {
+        None => Ok(()),
+        Some(wrong) => Err(wrong.error()),
+    }
+}
+
+/// Two lines about a release of which the database says something else: what, and what to do.
+fn wrong_lines(error: &Error) -> String {
+    format!(
+        "\nDAMAGED: {}\n  what to do: {}",
+        escape(error.found()),
+        escape(error.advice().unwrap_or_default())
+    )
 }
 
 fn describe(scrubbed: &Scrubbed) -> String {

@@ -56,6 +56,7 @@ mod state;
 pub mod status;
 mod status_key;
 mod suspect;
+mod wrong_rows;
 
 pub use audit_log::{AuditState, Compared};
 pub use authority::{Authority, Leaf, RENEW_AUTHORITY};
@@ -71,3 +72,4 @@ pub use release_plan::{LiveNow, ReleasePlan, Room};
 pub use served::{Served, served};
 pub use shared_hosts::SharedHosts;
 pub use state::{Appliance, ImportLock};
+pub use wrong_rows::WrongRows;

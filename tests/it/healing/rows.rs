@@ -2,7 +2,7 @@
 
 use airlock::db::{Db, Schema, SqlResult as _};
 
-use super::ward::{Ward, audited, human, json, receipts};
+use super::ward::{Ward, airlock, audited, human, json, receipts};
 use crate::support::appliance::{Serving, wait_for};
 use crate::support::bundles::REPOSITORY;
 use crate::support::client::get;
@@ -59,6 +59,20 @@ fn f23_rows_that_are_gone_or_wrong_come_back_from_the_bundle() {
     ] {
         change(state, sql);
         assert_ne!(dump(state), whole, "{sql}");
+        // Whoever looks is told, with what mends it; hashing all anew would take a wrong size for damage.
+        let mut looks = vec![&["doctor"][..]];
+        if sql.contains("tag") {
+            looks.push(&["scrub", "--rate", "0"]);
+        }
+        for look in looks {
+            let output = airlock(state, &[&["--format", "json"], look].concat());
+            let told = format!("{output:?}");
+            assert_eq!(output.status.code(), Some(27), "{sql}: {told}");
+            assert!(
+                told.contains("release-rows") && told.contains("airlock import FILE"),
+                "{sql}: {told}"
+            );
+        }
         let would = import(&["--dry-run"]);
         let rows = would["restored_rows"].as_u64().unwrap();
         assert!(rows > 0 && would["receipt"].is_null(), "{sql}: {would}");

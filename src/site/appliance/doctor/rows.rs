@@ -8,7 +8,7 @@ use crate::appliance::folder::{DATABASE, STATUS_DATABASE, STATUS_MARK};
 use crate::appliance::keys::Keys;
 use crate::appliance::present::{built, effective_now, floor};
 use crate::appliance::secret::{self, RevisionKey};
-use crate::appliance::{audit_log, authority, last_generation, parts, pins};
+use crate::appliance::{audit_log, authority, last_generation, parts, pins, wrong_rows};
 use crate::crypto::Chain;
 use crate::db::site::{kept_secrets, release, trust};
 use crate::db::{Reader, Schema, side_file, status};
@@ -242,18 +242,18 @@ fn root(chain: &Chain, now: Timestamp) -> Finding {
 fn content(folder: &Path, site: &Reader) -> Vec<Finding> {
     let looked = Store::open(folder, |_| {}).and_then(|store| {
         let pins = pins::read_good(&folder.join(crate::appliance::folder::ROOTS))?;
-        damage::look(site, &store, &pins)
+        Ok((damage::look(site, &store, &pins)?, wrong_rows::look(site, &store)?))
     });
-    let damage = match looked {
-        Ok(damage) => damage,
+    let (damage, wrong) = match looked {
+        Ok(looked) => looked,
         Err(error) => return vec![Finding::broken("store", &error)],
     };
-    if damage.is_empty() {
+    if damage.is_empty() && wrong.is_empty() {
         let releases = site.read(release::list).map_or(0, |list| list.len() as u64);
         return vec![Finding::good(
             "store",
             format!(
-                "everything of {} is there, and damage that was met is mended",
+                "everything of {} is there, named as it was signed, and damage that was met is mended",
                 counted(releases, "release")
             ),
         )];
@@ -278,6 +278,7 @@ fn content(folder: &Path, site: &Reader) -> Vec<Finding> {
                 )
             }
         })
+        .chain(wrong.iter().map(|wrong| Finding::broken("store", &wrong.error())))
         .collect()
 }
 
