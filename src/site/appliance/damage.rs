@@ -109,7 +109,14 @@ impl Appliance {
     /// As [`Appliance::damage`].
     pub(super) fn known_damage(&self) -> Result<Vec<ReleaseDamage>> {
         let is_active = |release: &ReleaseRow| release.state == State::Active;
-        by_release(&*self.db, &self.good_pins()?, &met(&*self.db, &self.store)?, is_active)
+        let mut damage = by_release(&*self.db, &self.good_pins()?, &met(&*self.db, &self.store)?, is_active)?;
+        if let Some(remedy) = self.unreadable().and_then(Error::advice) {
+            // Nothing is imported before that is done.
+            for damage in &mut damage {
+                remedy.clone_into(&mut damage.remedy);
+            }
+        }
+        Ok(damage)
     }
 
     /// Looks again at what was met missing or damaged, and forgets what is whole by now; says whether there was any.

@@ -16,6 +16,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::domain::{Class, Code, Error, Result};
 use crate::store::Store;
@@ -178,6 +179,12 @@ pub(super) fn check_names(folder: &Path) -> Result<PathBuf> {
         look_to_write(&folder.join(name))?;
     }
     Ok(folder)
+}
+
+/// Returns when the file of the security database was written last, by whomever; nothing where it cannot be looked at.
+pub(super) fn database_written_at(folder: &Path) -> Option<SystemTime> {
+    let found = fs::symlink_metadata(folder.join(DATABASE));
+    found.ok()?.modified().ok()
 }
 
 /// Whether a backup is being put back into a folder, or that was stopped.

@@ -34,6 +34,7 @@ pub mod live;
 mod marks;
 mod mirror_log;
 mod name_changes;
+mod open_to_serve;
 mod own_key;
 mod parts;
 mod pinning;
@@ -56,6 +57,7 @@ mod state;
 pub mod status;
 mod status_key;
 mod suspect;
+mod unreadable;
 mod wrong_rows;
 
 pub use audit_log::{AuditState, Compared};

@@ -103,6 +103,15 @@ impl Place {
         } else {
             "was opened, and is not there any more"
         };
+        self.lose(path, what)
+    }
+
+    /// Says that what was opened under a name is not what stands there: from now on, for good.
+    ///
+    /// # Errors
+    ///
+    /// `E-STATE` [`REPLACED`], always.
+    pub(super) fn lose(&self, path: &Path, what: &str) -> Result<()> {
         let found = format!("{} {what}", path.display());
         if self.lost.set(found).is_ok()
             && let Err(error) = self.check()

@@ -9,7 +9,7 @@ use super::identity::{hold, settle_held};
 use super::keys::{self, Keys};
 use super::state::Appliance;
 use super::status_key::Replaced;
-use super::{enrolment, instance, status_key};
+use super::{enrolment, instance, last_generation, status_key};
 use crate::db::site::audit;
 use crate::db::site::instances::Reason;
 use crate::db::site::kept_secrets::KeptSecret;
@@ -76,6 +76,7 @@ impl Appliance {
             )
             .remedy("keep it; one target gets another secret with `airlock target secret TARGET --yes`"));
         }
+        let _withdrawn = last_generation::forget(self.folder())?;
         // The row first: a key that was made in vain is replaced by the next try, and a key without its row would not be known.
         self.db
             .write(|transaction| audit::append(transaction, now, "token-key", &json!({}), &[]).map(|_| ()))?;

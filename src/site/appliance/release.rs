@@ -1,6 +1,7 @@
 //! Releases that are here: list, show, and the local choice of which one is live (D16).
 
 use super::damage::import_again;
+use super::last_generation;
 use super::live::signed_head;
 use super::secret::{self, MissingSecret, Readiness};
 use super::state::{Appliance, ImportLock};
@@ -179,6 +180,7 @@ impl Appliance {
         let made = readiness
             .make(self, &release.scope, now)
             .map_err(|error| error.at(Step::X15))?;
+        let _withdrawn = last_generation::forget(self.folder())?;
         self.db
             .write(|transaction| {
                 made.record(transaction, now)?;

@@ -9,18 +9,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::StatVfsMountFlags;
 
-use super::folder::{self, DATABASE, GENERATION, LOCK, RECEIPTS, ROOTS, STATUS_DATABASE, TOKEN_KEY};
+use super::folder::{self, DATABASE, LOCK, RECEIPTS, ROOTS, STATUS_DATABASE, TOKEN_KEY};
 use super::keys::Keys;
 use super::pins::Pins;
 use super::place::Place;
 use super::shared_hosts::SharedHosts;
+use super::unreadable::Unreadable;
 use super::{enrolment, identity, last_generation, pins, present, reserve, set_aside, status_key, suspect};
 use crate::crypto::{Chain, SigningKey};
 use crate::db::site::appliance::ApplianceRow;
 use crate::db::site::receipts::Signer;
 use crate::db::site::{name_claims, release, trust};
 use crate::db::{self, Connection, Db, Reader, Schema};
-use crate::domain::{Class, Clock, Code, Error, Hash, InstanceId, Result, SiteId, Step, Timestamp};
+use crate::domain::{Class, Clock, Error, Hash, InstanceId, Result, SiteId, Step, Timestamp};
 use crate::store::Store;
 use crate::stream::{LockFile, lock_holder, open_or_create};
 
@@ -31,40 +32,22 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// An appliance whose state was opened.
 pub struct Appliance {
-    folder: PathBuf,
-    place: Arc<Place>,
+    pub(super) folder: PathBuf,
+    pub(super) place: Arc<Place>,
     /// Trust, content, names, evidence.
     pub db: Arc<Db>,
     /// Content.
     pub store: Store,
     /// This machine's time.
     pub clock: Arc<dyn Clock>,
-    shared_hosts: SharedHosts,
-    identity: ApplianceRow,
-    keys: Mutex<Option<Arc<Keys>>>,
+    pub(super) shared_hosts: SharedHosts,
+    pub(super) identity: ApplianceRow,
+    pub(super) keys: Mutex<Option<Arc<Keys>>>,
     /// The life that began when this was opened.
-    begun: Option<InstanceId>,
-    lost_content: bool,
-    unreadable: Option<Unreadable>,
+    pub(super) begun: Option<InstanceId>,
+    pub(super) lost_content: bool,
+    pub(super) unreadable: Option<Unreadable>,
 }
-
-/// Why the security database is not what is served from, and what is.
-struct Unreadable {
-    why: Error,
-    /// When the generation that is served was written down.
-    made_at: Timestamp,
-    /// Nobody else serves from it.
-    _lock: LockFile,
-}
-
-/// Codes of what makes the security database one that nothing can be served from.
-const UNREADABLE: [Code; 5] = [
-    db::DAMAGED,
-    db::SCHEMA_TOO_NEW,
-    db::OTHER_DATABASE,
-    db::OTHER_SCHEMA,
-    folder::DATABASE_MISSING,
-];
 
 /// Held while an import runs; the system takes it back when the process ends, however it ends.
 #[derive(Debug)]
@@ -111,94 +94,6 @@ impl Appliance {
             lost_content,
             unreadable: None,
         })
-    }
-
-    /// As [`Self::open`], for who serves: where a server found the database damaged before, all of it is read first, and where it cannot be
-    /// used, what opens is the last generation that was served ([`last_generation`]).
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::open`] and [`Self::open_last_generation`].
-    pub fn open_to_serve(folder: &Path, clock: &Arc<dyn Clock>) -> Result<Self> {
-        let opened = Self::open(folder, clock.clone()).and_then(|appliance| {
-            suspect::settle(&appliance.folder)?;
-            Ok(appliance)
-        });
-        match opened {
-            Err(why) if Self::is_unreadable(&why) => Self::open_last_generation(folder, clock.clone(), why),
-            opened => opened,
-        }
-    }
-
-    /// Whether an error says that nothing can be served from the security database.
-    pub fn is_unreadable(error: &Error) -> bool {
-        error.class() == Class::State && UNREADABLE.iter().any(|code| error.is(*code))
-    }
-
-    /// Opens the last generation that was served, in place of a security database that cannot be used. It is for serving only, and whoever
-    /// asks for more is told why ([`Self::unreadable`]).
-    ///
-    /// # Errors
-    ///
-    /// `why` where none is kept, or none of it can be used; `E-BUSY` where another server answers from it.
-    pub fn open_last_generation(folder: &Path, clock: Arc<dyn Clock>, why: Error) -> Result<Self> {
-        match Self::last_generation(folder, clock) {
-            Ok(Some((appliance, made_at, lock))) => Ok(Self {
-                unreadable: Some(Unreadable {
-                    why,
-                    made_at,
-                    _lock: lock,
-                }),
-                ..appliance
-            }),
-            Ok(None) => Err(why),
-            Err(error) if error.class() == Class::Busy => Err(error),
-            Err(error) => Err(why.and_then(&error)),
-        }
-    }
-
-    fn last_generation(folder: &Path, clock: Arc<dyn Clock>) -> Result<Option<(Self, Timestamp, LockFile)>> {
-        let folder = folder::check_names(folder)?;
-        if folder::is_restoring(&folder)? {
-            return Ok(None);
-        }
-        folder::complete(&folder)?;
-        let Some(last) = last_generation::open(&folder)? else {
-            return Ok(None);
-        };
-        let lost_content = Store::complete(&folder)?;
-        let place = Arc::new(Place::of(&folder)?);
-        let db = Arc::new(last.db);
-        let store = {
-            let (db, clock) = (db.clone(), clock.clone());
-            Store::open(&folder, move |aside| set_aside::record(&db, aside, clock.now()))?
-        };
-        last_generation::name(&db, &store)?;
-        let identity = db.read(db::site::appliance::get)?;
-        let appliance = Self {
-            folder,
-            place,
-            db,
-            store,
-            clock,
-            shared_hosts: SharedHosts::default(),
-            identity,
-            keys: Mutex::default(),
-            begun: None,
-            lost_content,
-            unreadable: None,
-        };
-        Ok(Some((appliance, last.made_at, last.lock)))
-    }
-
-    /// Returns why the security database cannot be used, where what was opened is the last generation that was served from it.
-    pub fn unreadable(&self) -> Option<&Error> {
-        self.unreadable.as_ref().map(|unreadable| &unreadable.why)
-    }
-
-    /// Returns when that generation was written down.
-    pub fn last_served_at(&self) -> Option<Timestamp> {
-        self.unreadable.as_ref().map(|unreadable| unreadable.made_at)
     }
 
     /// Says which hosts belong to nobody here, in place of the defaults.
@@ -263,23 +158,26 @@ impl Appliance {
         Reader::open(&self.folder.join(DATABASE), &Schema::SITE)?.quick_check()
     }
 
-    /// Says that the database was found damaged while it was served from: the next start reads all of it.
-    pub(super) fn suspect_database(&self, error: &Error) {
+    /// Says that the database was found damaged while it was served from: the next start reads all of it. Returns what to say of it.
+    pub(super) fn suspect_database(&self, error: Error) -> Error {
         if !error.is(db::DAMAGED) {
-            return;
+            return error;
         }
-        tracing::error!(
-            "what was read of the database already goes on being answered; started again, the server answers from {GENERATION}"
-        );
         if let Err(error) = suspect::note(&self.folder) {
             tracing::error!(%error, "the next start will not know that the database was found damaged");
+        }
+        match (last_generation::is_there(&self.folder), error.advice()) {
+            (Ok(true), Some(remedy)) => {
+                let remedy = format!("{remedy}; until then, airlock serve, started again, serves the last generation");
+                error.remedy(remedy)
+            }
+            _ => error,
         }
     }
 
     /// Returns when the file of the database was written last, by whomever; nothing where it cannot be looked at.
     pub(super) fn database_written_at(&self) -> Option<SystemTime> {
-        let found = std::fs::symlink_metadata(self.folder.join(DATABASE));
-        found.ok()?.modified().ok()
+        folder::database_written_at(&self.folder)
     }
 
     /// Returns where the status database stands.
@@ -497,11 +395,7 @@ impl Appliance {
     pub fn instance(&self) -> Result<InstanceId> {
         if let Some(why) = self.unreadable() {
             // No life begins, and none is told of, in what is made anew with every start.
-            let why_not = why.retold("", "");
-            return Err(match why.advice() {
-                Some(remedy) => why_not.remedy(remedy),
-                None => why_not,
-            });
+            return Err(why.again());
         }
         Ok(identity::settle(&self.folder, &self.db, self.clock.now())?.instance)
     }

@@ -131,6 +131,8 @@ pub(super) const CASES: &[Case] = &[
             "f12_a_page_that_is_damaged_while_a_server_runs_is_none_for_the_next_one",
             "f12_the_last_generation_grants_nothing_that_was_revoked",
             "f12_what_is_kept_is_served_whole_or_not_at_all",
+            "f12_a_database_that_comes_back_is_served_from_the_next_start_on",
+            "f12_what_cannot_be_named_any_more_is_not_said_to_be_nothing",
             "a_database_that_is_cut_off_under_a_server_is_told_and_ends_with_a_whole_copy",
             "a_whole_copy_replaces_a_database_that_is_not_the_appliances",
             "a_database_that_fails_is_answered_as_the_message_says",

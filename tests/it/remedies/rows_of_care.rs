@@ -14,6 +14,8 @@ pub(super) const CARE: &[(&str, Row)] = &[
     ("appliance/care/whole_rows.rs State release-rows: <import_again(&release)>", PassedOn),
     ("Busy generation: use that one", Followed(&["f12_a_start_on_a_damaged_database_serves_the_last_generation"])),
     ("State GENERATION_DAMAGED: start airlock serve again once airlock.db is whole: it writes it anew", Followed(&["f12_what_is_kept_is_served_whole_or_not_at_all"])),
+    ("?: {remedy}; until then, airlock serve, started again, serves the last generation", Followed(&["f12_a_page_that_is_damaged_while_a_server_runs_is_none_for_the_next_one"])),
     ("appliance/state.rs ?: <remedy>", PassedOn),
+    ("appliance/last_generation/open.rs State NAMELESS: <remedy>", PassedOn),
     ("appliance/wrong_rows.rs State release-rows: <import_again(release)>", Followed(&["f23_rows_that_are_gone_or_wrong_come_back_from_the_bundle"])),
 ];

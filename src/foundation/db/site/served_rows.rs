@@ -126,18 +126,6 @@ pub fn insert(transaction: &Transaction<'_>, line: &[u8]) -> Result<()> {
         .map(|_| ())
 }
 
-/// Makes a release count as damaged: what its signed documents say cannot be known.
-///
-/// # Errors
-///
-/// Those of the database.
-pub fn forget_head(transaction: &Transaction<'_>, release: ReleaseId) -> Result<()> {
-    transaction
-        .execute("UPDATE release SET head_bytes = x'' WHERE id = ?", [release.0])
-        .sql("say that a release cannot be read")
-        .map(|_| ())
-}
-
 fn to_json(column: ValueRef<'_>) -> Option<Value> {
     Some(match column {
         ValueRef::Null => Value::Null,

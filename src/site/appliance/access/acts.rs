@@ -76,7 +76,7 @@ impl Appliance {
     /// `E-USAGE access` where there is none; `E-IO`, `E-SPACE`.
     pub fn remove_access(&self, name: &Name) -> Result<()> {
         let now = self.clock.now();
-        last_generation::forget(self.folder())?;
+        let _withdrawn = last_generation::forget(self.folder())?;
         let removed = self.db.write(|transaction| {
             let removed = access::remove(transaction, name)?;
             if removed {

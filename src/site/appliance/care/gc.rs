@@ -12,7 +12,7 @@ use super::retention::{Policy, Reason, Standing, standings};
 use super::visible::becoming_visible;
 use super::whole_rows;
 use crate::appliance::state::ImportLock;
-use crate::appliance::{Appliance, reserve};
+use crate::appliance::{Appliance, last_generation, reserve};
 use crate::db::Transaction;
 use crate::db::site::release::{ReleaseId, ReleaseRow};
 use crate::db::site::stream_log::Told;
@@ -204,6 +204,8 @@ impl Appliance {
         if collected == Collected::default() {
             return Ok(collected);
         }
+        // What goes is named there no more.
+        let _withdrawn = last_generation::forget(self.folder())?;
         self.db.write(|transaction| {
             let rows = tell(
                 transaction,

@@ -25,6 +25,7 @@ pub fn examine(state: &Path, now: Timestamp) -> Vec<Finding> {
             found.push(Finding::broken("databases", &error));
             if state.is_dir() {
                 found.extend(medium::look(state));
+                found.push(rows::kept(state));
             }
         }
         Err(error) => found.push(Finding::broken("permissions", &error)),

@@ -63,7 +63,7 @@ pub(super) fn look(folder: &Path, now: Timestamp) -> Vec<Finding> {
 }
 
 /// Judges what a start without a usable database would answer from.
-fn kept(folder: &Path) -> Finding {
+pub(super) fn kept(folder: &Path) -> Finding {
     match last_generation::check(folder) {
         Ok(Some(at)) => Finding::good(
             "generation",

@@ -52,7 +52,7 @@ impl Hub {
     /// `E-STATE`, `E-IO`, `E-SPACE`.
     pub fn free(&self, id: &Uuid) -> Result<Option<Owner>> {
         let now = self.clock().now();
-        last_generation::forget(self.live().appliance().folder())?;
+        let _withdrawn = last_generation::forget(self.live().appliance().folder())?;
         let owner = self.db().write(|transaction| {
             let owner = owners::free(transaction, id, now)?;
             if let Some(owner) = &owner {

@@ -88,7 +88,7 @@ impl Hub {
         let now = self.clock().now();
         let mut issued = Vec::with_capacity(of.len());
         // A secret before this one lets nobody in any more.
-        last_generation::forget(self.live().appliance().folder())?;
+        let _withdrawn = last_generation::forget(self.live().appliance().folder())?;
         self.db().write(|transaction| {
             for target in of {
                 let owner = Owner::of(&known(&fleet, target)?.identity.scope);
@@ -210,7 +210,7 @@ impl Hub {
         let mut all = fleet.targets.values().chain(&fleet.removed);
         let owner = all.find(|state| state.identity.target == *target);
         let owner = owner.map(|state| Owner::of(&state.identity.scope));
-        last_generation::forget(self.live().appliance().folder())?;
+        let _withdrawn = last_generation::forget(self.live().appliance().folder())?;
         let changed = self.db().write(|transaction| {
             let locals = local_targets::list(transaction)?;
             if removal == Removal::Remove {
@@ -258,7 +258,7 @@ impl Hub {
     pub fn undeploy(&self, target: &Uuid, deployment: &DeploymentView, removal: Removal) -> Result<bool> {
         let now = self.clock().now();
         let owner = Owner::of(&known(&self.fleet(), target)?.identity.scope);
-        last_generation::forget(self.live().appliance().folder())?;
+        let _withdrawn = last_generation::forget(self.live().appliance().folder())?;
         let changed = self.db().write(|transaction| {
             let id = &deployment.id;
             let changed = local_removals::set(transaction, &owner, id, removal == Removal::Remove, now)?;

@@ -2,6 +2,7 @@
 
 use super::outcome::Needed;
 use super::take_in::{StoredContent, Taken};
+use crate::appliance::last_generation;
 use crate::appliance::release_plan::ReleasePlan;
 use crate::appliance::release_rows::{names, pages};
 use crate::appliance::secret::{MissingSecret, Readiness};
@@ -76,6 +77,11 @@ pub(super) fn publish(appliance: &Appliance, taken: Taken, confirmed_date: Optio
         })
     });
     let mut names = names(&graph).map(Ok);
+    // What this release replaces or removes is served no more.
+    let _withdrawn = goes_live
+        .then(|| last_generation::forget(appliance.folder()))
+        .transpose()
+        .map_err(|error| error.at(Step::X15))?;
     let published = appliance
         .db
         .write(|transaction| {

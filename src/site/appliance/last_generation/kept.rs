@@ -12,7 +12,7 @@ use crate::db::Db;
 use crate::db::site::release::ReleaseId;
 use crate::db::site::served_rows::{self, GENERATION_DAMAGED};
 use crate::domain::{Class, Error, Hash, Result, Timestamp};
-use crate::stream::{Expected, look, open_plain, sync_folder, write_atomically_of};
+use crate::stream::{Expected, LockFile, look, open_plain, sync_folder, write_atomically_of};
 
 /// Longest line: a signed head is the longest value of a row.
 const LINE_BYTES: u64 = 256 << 20;
@@ -36,6 +36,7 @@ struct Said {
 ///
 /// `E-STATE planted`; those of the database; `E-IO` and `E-SPACE`.
 pub(in crate::appliance) fn keep(state: &Path, db: &Db, releases: &[ReleaseId], now: Timestamp) -> Result<()> {
+    let _held = hold(state)?;
     let path = state.join(GENERATION);
     write_atomically_of(&path, 0o600, |file| {
         let failed = |error| Error::io("write", &path, error);
@@ -83,18 +84,36 @@ pub(in crate::appliance) fn is_there(state: &Path) -> Result<bool> {
     look(&state.join(GENERATION), Expected::File).map(|found| found.is_some())
 }
 
-/// Removes what is kept, before a right that it grants is taken away. A server that runs writes it again.
+/// Held while what is kept is written, or while it must not be there.
+#[derive(Debug)]
+#[must_use = "what was removed may be written again once this is gone"]
+pub(in crate::appliance) struct Held {
+    _folder: LockFile,
+}
+
+/// Waits until nobody else writes or removes what is kept.
+fn hold(state: &Path) -> Result<Held> {
+    let folder = File::open(state).map_err(|error| Error::io("open", state, error))?;
+    let folder = LockFile::new(folder);
+    folder.lock().map_err(|error| Error::io("lock", state, error.into()))?;
+    Ok(Held { _folder: folder })
+}
+
+/// Removes what is kept, before a right that it grants is taken away. No server writes it again before what is returned is gone, and that is
+/// held until the right is.
 ///
 /// # Errors
 ///
 /// `E-IO`.
-pub(in crate::appliance) fn forget(state: &Path) -> Result<()> {
+pub(in crate::appliance) fn forget(state: &Path) -> Result<Held> {
+    let held = hold(state)?;
     let path = state.join(GENERATION);
     match fs::remove_file(&path) {
-        Ok(()) => sync_folder(state),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::io("remove", &path, error)),
+        Ok(()) => sync_folder(state)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(Error::io("remove", &path, error)),
     }
+    Ok(held)
 }
 
 /// Reads what is kept, and returns when it was written down; nothing where nothing is.

@@ -19,4 +19,4 @@ mod kept;
 mod open;
 
 pub(super) use kept::{check, forget, is_there, keep};
-pub(super) use open::{name, open};
+pub(super) use open::{NAMELESS, Nameless, name, open, tidy};

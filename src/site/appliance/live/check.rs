@@ -43,9 +43,7 @@ pub(super) fn check(live: &Live, stop: impl Fn() -> bool) -> bool {
         live.appliance().db.quick_check()
     });
     let database = database.flatten();
-    if let Err(error) = &database {
-        live.appliance().suspect_database(error);
-    }
+    let database = database.map_err(|error| live.appliance().suspect_database(error));
     note(live, "database", |health| &mut health.database, &database);
     audit.is_ok()
 }

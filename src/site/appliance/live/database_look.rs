@@ -47,17 +47,17 @@ impl DatabaseLook {
                 live.note(|health| &mut health.database, Check::Good);
             }
             Ok(()) => {}
-            Err(error) => self.fail(live, &error),
+            Err(error) => self.fail(live, error),
         }
     }
 
-    fn fail(&mut self, live: &Live, error: &Error) {
+    fn fail(&mut self, live: &Live, error: Error) {
+        let error = live.appliance().suspect_database(error);
         if !self.is_failing {
             // Once, and not with every look.
             tracing::error!(%error, "the database does not hold");
-            live.appliance().suspect_database(error);
         }
         self.is_failing = true;
-        live.note(|health| &mut health.database, Check::of("database", Some(error)));
+        live.note(|health| &mut health.database, Check::of("database", Some(&error)));
     }
 }

@@ -68,7 +68,7 @@ pub(in crate::appliance) fn superseded() -> Error {
 #[derive(Debug)]
 pub(in crate::appliance) struct ReadableRelease {
     pub(in crate::appliance) release: Arc<ReleaseRow>,
-    /// Whether its head is the signed one.
+    /// Whether its head is the signed one, and its names are known.
     pub(in crate::appliance) head: Result<(), Arc<Error>>,
 }
 
@@ -202,7 +202,7 @@ impl Generation {
             readable: readable
                 .into_iter()
                 .map(|release| ReadableRelease {
-                    head: head(&release).map(|_| ()),
+                    head: head(&release).and_then(|_| appliance.check_named(release.id)),
                     release,
                 })
                 .collect(),

@@ -73,6 +73,17 @@ impl Health {
         self
     }
 
+    /// Adds what is wrong with releases of the last generation: that stays so for as long as it is served.
+    pub(super) fn with_nameless(mut self, nameless: &[&Error]) -> Self {
+        let found = nameless.iter().map(|error| Problem::of("releases", error));
+        match &mut self.releases {
+            Check::Failed(problems) => problems.extend(found),
+            check if !nameless.is_empty() => *check = Check::Failed(found.collect()),
+            _ => {}
+        }
+        self
+    }
+
     /// A generation that cannot be read for a damaged database tells of the database too, for as long as it cannot be read.
     fn blame_database(&mut self) {
         let Check::Failed(problems) = &self.releases else {

@@ -158,7 +158,8 @@ impl Live {
 
     /// Returns how the appliance is.
     pub fn health(&self) -> Health {
-        let mut health = lock(&self.health).clone().with(&self.damage());
+        let health = lock(&self.health).clone().with(&self.damage());
+        let mut health = health.with_nameless(&self.appliance.nameless());
         // Whoever noticed it first.
         if let Err(error) = self.appliance.check_place() {
             health.state = Check::of("state", Some(&error));

@@ -146,7 +146,9 @@ struct Follower {
 
 impl Follower {
     fn look(&mut self, live: &Live, watch: &mut Watch) {
-        if let Err(error) = live.appliance().place().look() {
+        let looked = live.appliance().place().look();
+        let looked = looked.and_then(|()| live.appliance().look_for_whole_database());
+        if let Err(error) = looked {
             // What is to be read now is another appliance's state, or half of one.
             live.note(|health| &mut health.state, Check::of("state", Some(&error)));
             live.note_partial();

@@ -15,6 +15,7 @@ use super::omission::Omission;
 use super::public::PublicImages;
 use super::signed_charts::Charts;
 use crate::appliance::access::Grant;
+use crate::appliance::last_generation::NAMELESS;
 use crate::appliance::live::{Generation, ReadableRelease};
 use crate::db::Connection;
 use crate::db::site::names::{self, Candidates, Moment};
@@ -217,8 +218,10 @@ impl Snapshot {
         let Some(Unsigned { moment, releases }) = &self.unsigned else {
             return Ok(());
         };
-        match releases.first() {
-            Some((_, error)) if names::is_known(connection, moment, names)? => Err(again(error)),
+        // Where names cannot be known, each may be one.
+        let nameless = releases.iter().find(|(_, error)| error.is(NAMELESS));
+        match nameless.or(releases.first()) {
+            Some((_, error)) if nameless.is_some() || names::is_known(connection, moment, names)? => Err(again(error)),
             _ => Ok(()),
         }
     }

@@ -161,7 +161,7 @@ impl Appliance {
             earlier: values,
         };
         let row = keep(self.folder(), record, origin, now)?;
-        last_generation::forget(self.folder())?;
+        let _withdrawn = last_generation::forget(self.folder())?;
         let written = self.db.write(|transaction| {
             let before = kept_secrets::put(transaction, &row)?;
             targets::raise_edition(transaction)?;
@@ -285,7 +285,7 @@ impl Appliance {
             Some(row) => record::readable(self.folder(), &row)?.is_some(),
             None => false,
         };
-        last_generation::forget(self.folder())?;
+        let _withdrawn = last_generation::forget(self.folder())?;
         let file = self.db.write(|transaction| {
             let (file, result) = if stays {
                 kept_secrets::forget(transaction, &view.scope, (&view.name, target), now)?;
