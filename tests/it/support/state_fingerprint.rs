@@ -72,7 +72,6 @@ impl StateFingerprint {
             "receipts",
             "outbox",
             "identity",
-            "generation.json",
         ] {
             collect(state, Path::new(name), &mut files);
         }
