@@ -2,17 +2,20 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
+use std::num::NonZero;
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Advice, OFlags};
 
 use super::old_head::{SUFFIX, beside};
 use crate::domain::{Class, Error, Result};
-use crate::stream::sync_folder;
+use crate::stream::{PAGE, sync_folder};
 
 /// What is appended to the name of a bundle while it is written.
 pub(super) const PARTIAL: &str = ".partial";
+/// Bytes after which their write-back is asked for.
+const WRITTEN_BACK: u64 = 8 << 20;
 
 /// A bundle on its way to its name. Dropped before [`BundleFile::publish`], it leaves nothing behind.
 #[derive(Debug)]
@@ -20,6 +23,10 @@ pub struct BundleFile {
     path: PathBuf,
     partial: PathBuf,
     file: File,
+    /// Where the next byte goes.
+    position: u64,
+    /// Up to where write-back was asked for.
+    asked: u64,
     published: bool,
 }
 
@@ -45,6 +52,8 @@ impl BundleFile {
             path: path.to_owned(),
             partial,
             file,
+            position: payload_offset,
+            asked: payload_offset,
             published: false,
         })
     }
@@ -52,6 +61,18 @@ impl BundleFile {
     /// Returns the path under which the bundle stands until it is published.
     pub fn partial_path(&self) -> &Path {
         &self.partial
+    }
+
+    /// Asks for the write-back of what came, in whole pages: the medium is busy while the next chunks are packed, and the sync at the end
+    /// finds little to do.
+    fn write_back(&mut self) {
+        let end = self.position.saturating_sub(self.position % PAGE as u64);
+        let length = end.saturating_sub(self.asked);
+        if let Some(length) = NonZero::new(length).filter(|length| length.get() >= WRITTEN_BACK) {
+            // Advice: a file system that has no use for it loses nothing.
+            rustix::fs::fadvise(&self.file, self.asked, Some(length), Advice::DontNeed).ok();
+            self.asked = end;
+        }
     }
 
     /// Writes the bytes before the payload and makes the whole file durable.
@@ -126,7 +147,10 @@ fn in_the_way(partial: &Path) -> Option<Error> {
 
 impl io::Write for BundleFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let count = self.file.write(bytes)?;
+        self.position = self.position.saturating_add(count as u64);
+        self.write_back();
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {

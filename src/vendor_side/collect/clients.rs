@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use reqwest::redirect::Attempt;
+use rustls::ClientConfig;
 use tokio::runtime::Runtime;
 
 use super::ca_files::certificates;
@@ -38,11 +39,12 @@ impl Clients {
         way: &Way,
         waits: &Arc<Waits>,
     ) -> Result<Self> {
+        let tls = tls(options, way)?;
         Ok(Self {
             runtime: Arc::clone(runtime),
             waits: Arc::clone(waits),
-            http: http(options, way, |_| true)?,
-            tokens: http(options, way, is_same_origin)?,
+            http: http(options, way, tls.clone(), |_| true)?,
+            tokens: http(options, way, tls, is_same_origin)?,
         })
     }
 }
@@ -71,10 +73,20 @@ pub(super) fn runtime() -> Result<Arc<Runtime>> {
         .map_err(|error| Error::new(Class::Io, "io", format!("cannot start a thread: {error}")))
 }
 
-/// Makes a client that follows those redirects that `may` allows.
-fn http(options: &RegistryOptions, way: &Way, may: fn(&Attempt<'_>) -> bool) -> Result<reqwest::Client> {
+/// Reads whom to trust, once for all clients of a kind of place: there are hundreds of authorities.
+fn tls(options: &RegistryOptions, way: &Way) -> Result<ClientConfig> {
     let mut authorities = certificates(&options.ca_files)?;
     authorities.extend(certificates(&way.certificates.authorities)?);
+    client_config(authorities, way.certificates.identity()?).map_err(|error| without_tls(&error.to_string()))
+}
+
+/// Makes a client that follows those redirects that `may` allows.
+fn http(
+    options: &RegistryOptions,
+    way: &Way,
+    tls: ClientConfig,
+    may: fn(&Attempt<'_>) -> bool,
+) -> Result<reqwest::Client> {
     let redirect = reqwest::redirect::Policy::custom(move |attempt| {
         let secure = attempt.previous().iter().any(|url| url.scheme() == "https");
         if secure && attempt.url().scheme() != "https" {
@@ -87,14 +99,12 @@ fn http(options: &RegistryOptions, way: &Way, may: fn(&Attempt<'_>) -> bool) -> 
             attempt.follow()
         }
     });
-    let config =
-        client_config(authorities, way.certificates.identity()?).map_err(|error| without_tls(&error.to_string()))?;
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("airlock/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(options.patience.connection)
         .read_timeout(options.patience.answer)
         .redirect(redirect)
-        .tls_backend_preconfigured(config)
+        .tls_backend_preconfigured(tls)
         .dns_resolver(Arc::new(Resolver));
     if way.is_direct {
         builder = builder.no_proxy();

@@ -12,7 +12,7 @@ use std::thread;
 use super::origin::Origin;
 use crate::domain::{Class, Digest, Error, Result};
 use crate::panics::caught;
-use crate::stream::read_exact_or_end;
+use crate::stream::{BufferPool, PooledBuffer, read_exact_or_end};
 
 /// Blobs that are on their way beside the one that is read.
 const AHEAD: usize = 4;
@@ -20,23 +20,27 @@ const AHEAD: usize = 4;
 const LOOKED: usize = 4 * AHEAD;
 /// Bytes of a part.
 const PART: usize = 1 << 18;
-/// Parts of a blob that wait.
-const WAITING: usize = 2;
+/// Parts of a blob that wait: most layers are then here as a whole when their turn comes, and no core waits for the rest of one.
+const WAITING: usize = 8;
 
 /// A blob, and where it is.
 type Place = (Digest, u64, Arc<dyn Origin>);
 
+/// Parts of a blob as they come.
+type Parts = Receiver<Result<PooledBuffer>>;
+
 /// The list, and what of it is on its way.
-#[derive(Default)]
 pub(super) struct Downloads {
     list: Vec<Place>,
     places: HashMap<Digest, usize>,
     state: Mutex<State>,
+    /// Parts are used again, so that a thousand downloads take no more memory than the first few.
+    pool: BufferPool,
 }
 
 #[derive(Default)]
 struct State {
-    started: BTreeMap<usize, Receiver<Result<Vec<u8>>>>,
+    started: BTreeMap<usize, Parts>,
     /// What was read once: nobody may want it again.
     read: HashSet<usize>,
 }
@@ -44,6 +48,12 @@ struct State {
 impl std::fmt::Debug for Downloads {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Downloads({})", self.list.len())
+    }
+}
+
+impl Default for Downloads {
+    fn default() -> Self {
+        Self::of(Vec::new())
     }
 }
 
@@ -59,6 +69,7 @@ impl Downloads {
             list,
             places,
             state: Mutex::default(),
+            pool: BufferPool::new(PART),
         }
     }
 
@@ -95,7 +106,7 @@ impl Downloads {
         drop(state);
         let first = match mine.recv() {
             Ok(first) => first?,
-            Err(_) => Vec::new(),
+            Err(_) => self.pool.take(0),
         };
         Ok(Some(Box::new(Download {
             parts: mine,
@@ -104,14 +115,15 @@ impl Downloads {
         })))
     }
 
-    fn start(&self, at: usize) -> Result<Receiver<Result<Vec<u8>>>> {
+    fn start(&self, at: usize) -> Result<Parts> {
         let lost = || Error::new(Class::Internal, "download", "a blob is not in its list");
         let (digest, size, origin) = self.list.get(at).cloned().ok_or_else(lost)?;
         let (sender, parts) = sync_channel(WAITING);
+        let pool = self.pool.clone();
         thread::Builder::new()
             .name("download".to_owned())
             .spawn(move || {
-                let ended = caught("download", || send(&*origin, &digest, size, &sender));
+                let ended = caught("download", || send(&*origin, &digest, size, &pool, &sender));
                 // Nobody is left to tell where the one who reads has gone.
                 if let Ok(Err(error)) | Err(error) = ended {
                     sender.send(Err(error)).ok();
@@ -123,12 +135,18 @@ impl Downloads {
 }
 
 /// Fetches a blob, as long as somebody reads it.
-fn send(origin: &dyn Origin, digest: &Digest, size: u64, sender: &SyncSender<Result<Vec<u8>>>) -> Result<()> {
+fn send(
+    origin: &dyn Origin,
+    digest: &Digest,
+    size: u64,
+    pool: &BufferPool,
+    sender: &SyncSender<Result<PooledBuffer>>,
+) -> Result<()> {
     let mut reader = origin.open(digest, size)?;
     loop {
-        let mut part = vec![0; PART];
-        let count = read_exact_or_end(&mut reader, &mut part).map_err(told)?;
-        part.truncate(count);
+        let mut part = pool.take(PART);
+        let count = read_exact_or_end(&mut reader, part.bytes_mut()).map_err(told)?;
+        part.set_len(count);
         if sender.send(Ok(part)).is_err() || count < PART {
             return Ok(());
         }
@@ -144,8 +162,8 @@ fn told(error: io::Error) -> Error {
 }
 
 struct Download {
-    parts: Receiver<Result<Vec<u8>>>,
-    part: Vec<u8>,
+    parts: Parts,
+    part: PooledBuffer,
     at: usize,
 }
 

@@ -20,9 +20,10 @@
 //! 5. A worker stores only what the threat model lets it: a blob whose digest it has compared itself, or a piece whose stored hash was,
 //!    into a file that nobody reads before its digest was.
 //!
-//! A large blob's file gets all its room at once; pieces are whole pages at page borders and go to the disk past the page cache where the
-//! file system takes that (`O_DIRECT`): the disk is busy from the first piece, no byte is copied once more, and a sync finds little to do.
-//! Where it does not, write-back is asked for piece by piece.
+//! A large blob's file gets all its room at once; pieces are whole pages at page borders. Of a blob of several full ones they go to the disk past
+//! the page cache where the file system takes that (`O_DIRECT`): the disk is busy from the first piece, no byte is copied once more, and a
+//! sync finds little to do. Else write-back is asked for piece by piece; so too for a smaller blob, for a direct write holds its worker until
+//! the disk is done, which takes longer than the copy.
 //!
 //! # Volumes
 //!

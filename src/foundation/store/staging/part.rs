@@ -12,12 +12,16 @@ use rustix::io::Errno;
 use crate::domain::{Error, Result};
 use crate::stream::{PAGE, open_or_create};
 
+/// Bytes of a blob from which on it is written past the page cache. Such a write holds its worker until the disk is done; for a blob of one full
+/// piece and a part the copy into the cache takes less time.
+const DIRECT: u64 = 8 << 20;
+
 /// The file of a large blob on its way.
 #[derive(Debug)]
 pub(super) struct Part {
     path: PathBuf,
     file: File,
-    /// The same file, written past the page cache; nothing where the file system has no such way.
+    /// The same file, written past the page cache; nothing for a blob below [`DIRECT`] and where the file system has no such way.
     direct: Option<File>,
 }
 
@@ -34,7 +38,11 @@ impl Part {
         // The very file that is open, whatever happens to its name.
         let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
         let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::CLOEXEC;
-        let direct = rustix::fs::open(itself, flags, Mode::empty()).ok().map(File::from);
+        let direct = if size < DIRECT {
+            None
+        } else {
+            rustix::fs::open(itself, flags, Mode::empty()).ok().map(File::from)
+        };
         Ok(Self {
             path: path.to_owned(),
             file,
