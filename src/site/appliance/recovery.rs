@@ -76,10 +76,11 @@ impl Appliance {
             )
             .remedy("keep it; one target gets another secret with `airlock target secret TARGET --yes`"));
         }
-        let _withdrawn = last_generation::forget(self.folder())?;
+        let withdrawn = last_generation::forget(self.folder())?;
         // The row first: a key that was made in vain is replaced by the next try, and a key without its row would not be known.
         self.db
             .write(|transaction| audit::append(transaction, now, "token-key", &json!({}), &[]).map(|_| ()))?;
+        drop(withdrawn);
         keys::replace_lost(self.folder())?;
         let proof = Keys::open(self.folder())?.proof();
         self.db

@@ -64,15 +64,7 @@ impl StateFingerprint {
             .unwrap();
         drop(appliance);
         let mut files = BTreeMap::new();
-        for name in [
-            "blobs",
-            "incoming",
-            "roots",
-            "marks",
-            "receipts",
-            "outbox",
-            "identity",
-        ] {
+        for name in ["blobs", "incoming", "roots", "marks", "receipts", "outbox", "identity"] {
             collect(state, Path::new(name), &mut files);
         }
         Self {

@@ -76,7 +76,7 @@ impl Appliance {
     /// `E-USAGE access` where there is none; `E-IO`, `E-SPACE`.
     pub fn remove_access(&self, name: &Name) -> Result<()> {
         let now = self.clock.now();
-        let _withdrawn = last_generation::forget(self.folder())?;
+        let withdrawn = last_generation::forget(self.folder())?;
         let removed = self.db.write(|transaction| {
             let removed = access::remove(transaction, name)?;
             if removed {
@@ -85,6 +85,7 @@ impl Appliance {
             }
             Ok(removed)
         })?;
+        drop(withdrawn);
         if removed {
             return Ok(());
         }

@@ -205,7 +205,7 @@ impl Appliance {
             return Ok(collected);
         }
         // What goes is named there no more.
-        let _withdrawn = last_generation::forget(self.folder())?;
+        let withdrawn = last_generation::forget(self.folder())?;
         self.db.write(|transaction| {
             let rows = tell(
                 transaction,
@@ -226,6 +226,7 @@ impl Appliance {
             removal::remove(transaction, &ids)?;
             damage::raise_repairs(transaction)
         })?;
+        drop(withdrawn);
         let total = collected.blobs;
         for (done, digest) in (0_u64..).zip(bytes_of.keys()) {
             progress(done, total);

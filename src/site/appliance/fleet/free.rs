@@ -52,7 +52,7 @@ impl Hub {
     /// `E-STATE`, `E-IO`, `E-SPACE`.
     pub fn free(&self, id: &Uuid) -> Result<Option<Owner>> {
         let now = self.clock().now();
-        let _withdrawn = last_generation::forget(self.live().appliance().folder())?;
+        let withdrawn = last_generation::forget(self.live().appliance().folder())?;
         let owner = self.db().write(|transaction| {
             let owner = owners::free(transaction, id, now)?;
             if let Some(owner) = &owner {
@@ -66,6 +66,7 @@ impl Hub {
             }
             Ok(owner)
         })?;
+        drop(withdrawn);
         self.refresh()?;
         Ok(owner)
     }

@@ -88,7 +88,7 @@ impl Hub {
         let now = self.clock().now();
         let mut issued = Vec::with_capacity(of.len());
         // A secret before this one lets nobody in any more.
-        let _withdrawn = last_generation::forget(self.live().appliance().folder())?;
+        let withdrawn = last_generation::forget(self.live().appliance().folder())?;
         self.db().write(|transaction| {
             for target in of {
                 let owner = Owner::of(&known(&fleet, target)?.identity.scope);
@@ -106,6 +106,7 @@ impl Hub {
             }
             targets::raise_edition(transaction)
         })?;
+        drop(withdrawn);
         self.refresh()?;
         Ok(issued)
     }
@@ -210,7 +211,7 @@ impl Hub {
         let mut all = fleet.targets.values().chain(&fleet.removed);
         let owner = all.find(|state| state.identity.target == *target);
         let owner = owner.map(|state| Owner::of(&state.identity.scope));
-        let _withdrawn = last_generation::forget(self.live().appliance().folder())?;
+        let withdrawn = last_generation::forget(self.live().appliance().folder())?;
         let changed = self.db().write(|transaction| {
             let locals = local_targets::list(transaction)?;
             if removal == Removal::Remove {
@@ -245,6 +246,7 @@ impl Hub {
             }
             Ok(changed)
         })?;
+        drop(withdrawn);
         self.refresh()?;
         Ok(changed)
     }
@@ -258,7 +260,7 @@ impl Hub {
     pub fn undeploy(&self, target: &Uuid, deployment: &DeploymentView, removal: Removal) -> Result<bool> {
         let now = self.clock().now();
         let owner = Owner::of(&known(&self.fleet(), target)?.identity.scope);
-        let _withdrawn = last_generation::forget(self.live().appliance().folder())?;
+        let withdrawn = last_generation::forget(self.live().appliance().folder())?;
         let changed = self.db().write(|transaction| {
             let id = &deployment.id;
             let changed = local_removals::set(transaction, &owner, id, removal == Removal::Remove, now)?;
@@ -284,6 +286,7 @@ impl Hub {
             }
             Ok(changed)
         })?;
+        drop(withdrawn);
         self.refresh()?;
         Ok(changed)
     }

@@ -161,7 +161,7 @@ impl Appliance {
             earlier: values,
         };
         let row = keep(self.folder(), record, origin, now)?;
-        let _withdrawn = last_generation::forget(self.folder())?;
+        let withdrawn = last_generation::forget(self.folder())?;
         let written = self.db.write(|transaction| {
             let before = kept_secrets::put(transaction, &row)?;
             targets::raise_edition(transaction)?;
@@ -174,6 +174,7 @@ impl Appliance {
             )?;
             Ok(before)
         });
+        drop(withdrawn);
         let before = match written {
             Ok(before) => before,
             Err(error) => {
@@ -285,7 +286,7 @@ impl Appliance {
             Some(row) => record::readable(self.folder(), &row)?.is_some(),
             None => false,
         };
-        let _withdrawn = last_generation::forget(self.folder())?;
+        let withdrawn = last_generation::forget(self.folder())?;
         let file = self.db.write(|transaction| {
             let (file, result) = if stays {
                 kept_secrets::forget(transaction, &view.scope, (&view.name, target), now)?;
@@ -299,6 +300,7 @@ impl Appliance {
             audit::append(transaction, now, "secret", &detail, &[])?;
             Ok(file)
         })?;
+        drop(withdrawn);
         files::remove(self.folder(), file.as_slice())?;
         Ok(!stays)
     }
