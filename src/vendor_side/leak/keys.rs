@@ -105,8 +105,8 @@ const KEYS: &[&str] = &[
 /// Words behind the secret that say something about it.
 const ABOUT: &[&str] = &[
     "age",
-    "algorithm",
     "alg",
+    "algorithm",
     "attempts",
     "audience",
     "auth",
@@ -118,9 +118,11 @@ const ABOUT: &[&str] = &[
     "cache",
     "charset",
     "class",
+    "column",
     "complexity",
     "count",
     "days",
+    "description",
     "dir",
     "directory",
     "duration",
@@ -149,9 +151,13 @@ const ABOUT: &[&str] = &[
     "hint",
     "host",
     "hours",
+    "id",
+    "ids",
+    "image",
     "interval",
     "issuer",
     "iterations",
+    "kind",
     "label",
     "len",
     "length",
@@ -161,17 +167,21 @@ const ABOUT: &[&str] = &[
     "location",
     "manager",
     "max",
+    "message",
     "min",
     "minutes",
     "mode",
     "name",
     "names",
+    "namespace",
     "path",
     "pattern",
     "per",
+    "placeholder",
     "policy",
     "port",
     "prefix",
+    "prompt",
     "provider",
     "ref",
     "regex",
@@ -191,15 +201,19 @@ const ABOUT: &[&str] = &[
     "strategy",
     "strength",
     "suffix",
+    "table",
+    "tag",
+    "template",
     "threshold",
     "timeout",
+    "title",
     "ttl",
     "type",
     "uri",
     "url",
-    "validity",
     "validator",
     "validators",
+    "validity",
     "version",
 ];
 /// Words right before the secret, or at the beginning, that say that it is about one, or names one that is kept elsewhere.
@@ -214,9 +228,10 @@ const NUMBER: &[&str] = &["max", "min", "num", "total"];
 
 /// Whether a key is named as those of secrets are, and does not only say something about one.
 pub(super) fn looks_secret(key: &str) -> bool {
+    let last = last_part(key);
     let words = unversioned(words(key));
     // What stands behind the last one says what it is: `SECRET_STORE_TOKEN` is a token.
-    let Some(at) = (0..words.len()).rev().find(|at| is_secret_at(&words, *at)) else {
+    let Some(at) = (last..words.len()).rev().find(|at| is_secret_at(&words, *at)) else {
         return false;
     };
     let (before, behind) = (
@@ -243,6 +258,23 @@ pub(super) fn looks_secret(key: &str) -> bool {
         && !says_so(before.last())
 }
 
+/// Which of its words is the first one of the last part of a dotted name, which says what it names: what stands before says whose it is.
+/// An ending of the name of a file, a number and `value` say nothing of that.
+fn last_part(key: &str) -> usize {
+    let mut rest = key;
+    while let Some((before, last)) = rest.rsplit_once('.') {
+        let is_ending = matches!(
+            last,
+            "conf" | "env" | "ini" | "json" | "properties" | "text" | "txt" | "value" | "xml" | "yaml" | "yml"
+        );
+        if !is_ending && !last.bytes().all(|c| c.is_ascii_digit()) {
+            return words(before).len();
+        }
+        rest = before;
+    }
+    0
+}
+
 /// Whether the word at a place is that of a secret.
 pub(super) fn is_secret_at(words: &[String], at: usize) -> bool {
     // `PASSWORD2` is one too.
@@ -265,6 +297,7 @@ pub(super) fn is_secret_at(words: &[String], at: usize) -> bool {
         || (word == "private" && at.saturating_add(1) == words.len())
         || (word == "auth" && before == Some("basic"))
         || (word == "cookie" && before == Some("erlang"))
+        || (matches!(word, "code" | "codes") && matches!(before, Some("access" | "auth" | "unlock")))
         || (word == "jwt" && at.saturating_add(1) == words.len())
 }
 
@@ -489,6 +522,10 @@ mod tests {
             "N8N_LICENSE_ACTIVATION_KEY",
             "LDAP_BINDPW",
             "DB_PASSWORT",
+            "UNLOCK_CODE",
+            "stripe.api.key",
+            "password.txt",
+            "spring.secret-app.password.0",
         ] {
             assert!(looks_secret(key), "{key}");
         }
@@ -537,6 +574,10 @@ mod tests {
             "TOKEN_CACHE",
             "PRIMARY_KEY",
             "SORT_KEY",
+            "PASSWORD_PROMPT",
+            "SECRET_ID",
+            "routers.secret-app.entrypoints",
+            "tls.secret",
         ] {
             assert!(!looks_secret(key), "{key}");
         }
