@@ -1,6 +1,7 @@
 //! Names that may be those of secrets: they say too little, and what the value looks like tells.
 
-use super::keys::{BEFORE, is_secret_at, unversioned, words};
+use super::key_words::{unversioned, words};
+use super::keys::{BEFORE, is_secret_at};
 
 /// Last words of names that may be those of secrets: what the value looks like tells.
 const MAYBE: &[&str] = &[
