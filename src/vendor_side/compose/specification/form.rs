@@ -127,7 +127,7 @@ impl Form {
             Self::Size => "a number of bytes, or one with a unit, such as 512m or 2gb",
             Self::Mode => "an octal mode, such as 0440",
             Self::Command => "a command whose quotes and parentheses are closed",
-            Self::Port => "[[ADDRESS:]HOST-PORT:]PORT[/PROTOCOL], each from 0 to 65535 or a range of as many, the protocol tcp, udp or sctp",
+            Self::Port => "[[ADDRESS:]HOST-PORT:]PORT[/PROTOCOL], PORT from 1 to 65535, HOST-PORT from 0, or ranges of as many, the protocol tcp, udp or sctp",
             Self::Volume => "[SOURCE:]TARGET[:OPTIONS]",
             Self::Device => "SOURCE[:TARGET[:PERMISSIONS]]",
             Self::Host => "NAME=ADDRESS, the address such as 127.0.0.1 or ::1, or host-gateway",

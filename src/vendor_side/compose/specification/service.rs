@@ -239,7 +239,7 @@ const NETWORKS: Shape = Shape {
 };
 
 const PORT: Shape = Shape {
-    number: Some(Number::Integer(0, u16::MAX as i64)),
+    number: Some(Number::Integer(1, u16::MAX as i64)),
     text: Some(Form::Port),
     map: fields(
         &[
