@@ -39,8 +39,8 @@ pub(crate) struct Chart {
     pub(crate) crds: Vec<Template>,
     /// Charts that it needs and does not hold, one error each.
     pub(crate) missing: Vec<Error>,
-    /// Files that hold a private key.
-    pub(crate) private_keys: Vec<String>,
+    /// Files that hold a private key, and the line in which it begins.
+    pub(crate) private_keys: Vec<(String, u64)>,
     /// What is a secret by its own form: file, line, and what it is.
     pub(crate) tokens: Vec<(String, u64, &'static str)>,
     /// What helm takes without a word, and its author may not have meant.
@@ -109,7 +109,7 @@ struct Found {
     files: Vec<Template>,
     crds: Vec<Template>,
     missing: Vec<Error>,
-    private_keys: Vec<String>,
+    private_keys: Vec<(String, u64)>,
     tokens: Vec<(String, u64, &'static str)>,
     warnings: Vec<String>,
 }
@@ -237,8 +237,8 @@ impl Found {
         } else {
             Cow::Borrowed(&*text)
         };
-        if holds_private_key(&said) {
-            self.private_keys.push(format!("{label}/{name}"));
+        if let Some(line) = line_of_private_key(&said) {
+            self.private_keys.push((format!("{label}/{name}"), line));
         }
         // Definitions describe what others write, and a template's line becomes something else.
         if !name.starts_with("crds/") {
@@ -285,11 +285,12 @@ fn is_of_the_chart(name: &str) -> bool {
     known.contains(&name) || has_ending(name, &["md"])
 }
 
-/// Whether a private key stands there: a line that begins one and is no remark, with a line of the key behind it. Sentences about keys
-/// hold none.
-fn holds_private_key(text: &str) -> bool {
-    let mut rest = text;
-    while let Some(line) = private_key(rest).and_then(|line| usize::try_from(line).ok()) {
+/// Returns the line in which a private key stands: one that begins it and is no remark, with a line of the key behind it. Sentences about
+/// keys hold none.
+fn line_of_private_key(text: &str) -> Option<u64> {
+    let (mut rest, mut passed) = (text, 0_u64);
+    while let Some(found) = private_key(rest) {
+        let line = usize::try_from(found).ok()?;
         let mut from = rest.lines().skip(line.saturating_sub(1));
         let begins = from.next().unwrap_or_default();
         let is_remark = |line: &str| line.trim_start().starts_with(['#', '>']);
@@ -302,13 +303,14 @@ fn holds_private_key(text: &str) -> bool {
         let behind = from
             .next()
             .is_some_and(|line| is_key(line) || line.contains("Proc-Type:"));
+        passed = passed.saturating_add(found);
         if !is_remark(begins) && (beside || behind) {
-            return true;
+            return Some(passed);
         }
         let at: usize = rest.split_inclusive('\n').take(line).map(str::len).sum();
         rest = rest.get(at..).unwrap_or_default();
     }
-    false
+    None
 }
 
 /// Whether a file has one of these endings; helm tells upper and lower case apart.
@@ -327,14 +329,20 @@ mod tests {
             "# -----BEGIN RSA PRIVATE KEY-----\n# MIIEpAIBAAKCAQEA\nkey: \"\"\n",
             "Paste the key, `-----BEGIN PRIVATE KEY-----` included.\nThen go on.\n",
         ] {
-            assert!(!holds_private_key(text), "{text}");
+            assert_eq!(line_of_private_key(text), None, "{text}");
         }
-        for text in [
-            "key: |\n  -----BEGIN PRIVATE KEY-----\n  MIIEpAIBAAKCAQEAmMIIEpA\n",
-            "# -----BEGIN PRIVATE KEY-----\nkey: |\n  -----BEGIN PRIVATE KEY-----\n  MIIEpAIBAAKCAQEAmMIIEpA\n",
-            "key: \"-----BEGIN PRIVATE KEY-----\\nMIIEpAIBAAKCAQEA\"\n",
+        for (text, line) in [
+            ("key: |\n  -----BEGIN PRIVATE KEY-----\n  MIIEpAIBAAKCAQEAmMIIEpA\n", 2),
+            (
+                "# -----BEGIN PRIVATE KEY-----\nkey: |\n  -----BEGIN PRIVATE KEY-----\n  MIIEpAIBAAKCAQEAmMIIEpA\n",
+                3,
+            ),
+            (
+                "Paste -----BEGIN PRIVATE KEY-----\\n in one line.\nkey: \"-----BEGIN PRIVATE KEY-----\\nMIIEpAIBAAKCAQEA\"\n",
+                2,
+            ),
         ] {
-            assert!(holds_private_key(text), "{text}");
+            assert_eq!(line_of_private_key(text), Some(line), "{text}");
         }
     }
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::node::{Map, Node, Value};
 use super::place::Place;
 use super::problem::{Problem, cut};
-use super::profiles::needs;
+use super::profiles::{contexts, needs, uses};
+use super::resources::undefined;
 use super::specification::size;
 use super::volume::{Volume, clean};
 
@@ -22,13 +23,14 @@ pub(super) fn check(root: &Map, problems: &mut Vec<Problem>) {
         };
         pair.network_mode();
         pair.healthcheck();
-        pair.build();
+        pair.build(root, services);
         pair.scale();
         pair.limits();
         pair.watch();
         pair.mounts();
     }
     container_names(services, problems);
+    secrets(root, problems);
     cycles(services, problems);
 }
 
@@ -93,10 +95,29 @@ impl Service<'_> {
         }
     }
 
-    fn build(&mut self) {
+    fn build(&mut self, root: &Map, services: &Map) {
         let Some(build) = self.node.get("build") else {
             return;
         };
+        let secrets = root.get("secrets");
+        for (name, at) in uses(build, "secrets") {
+            if secrets.is_none_or(|secrets| secrets.get(name).is_none()) {
+                let problem = undefined("secrets", self.name, "is built with", (name, at));
+                self.problems.push(problem);
+            }
+        }
+        for (target, place) in contexts(self.node) {
+            if services
+                .get(target)
+                .is_some_and(|service| service.get("build").is_none())
+            {
+                let found = format!(
+                    "services.{} is built with the service {target}, which has no build",
+                    self.name
+                );
+                self.note(place, found, "correct it, or remove it");
+            }
+        }
         let said = |key: &str| build.get_text(key).is_some_and(|text| !text.is_empty());
         if said("dockerfile") && said("dockerfile_inline") {
             let found = format!(
@@ -231,6 +252,26 @@ fn container_names(services: &Map, problems: &mut Vec<Problem>) {
             ));
         } else {
             known.insert(container, name);
+        }
+    }
+}
+
+/// A secret comes from a file or a variable, whether one uses it or not. What says neither, nor where else it is, is noted before.
+fn secrets(root: &Map, problems: &mut Vec<Problem>) {
+    for (name, node) in root.get("secrets").and_then(Node::map).into_iter().flatten() {
+        let external = node.get("external");
+        let is_external = external.is_some_and(|external| external.is_true() || external.map().is_some());
+        let is_empty = match node.get("environment") {
+            Some(variable) => variable.text() == Some(""),
+            None => node.get("content").is_none() && (external.is_some() || node.get("driver").is_some()),
+        };
+        if is_empty && !is_external && node.get("file").is_none() {
+            problems.push(Problem::usage(
+                "value",
+                &node.place,
+                format!("secrets.{name} says neither file nor environment with the name of a variable"),
+                "say one of them",
+            ));
         }
     }
 }

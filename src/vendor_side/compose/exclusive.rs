@@ -1,4 +1,4 @@
-//! Keys that exclude one another, and keys of which one must be there: what compose checks in every file that it has merged, whether a
+//! Keys that exclude one another or go together, and keys of which one must be there: what compose checks in every file that it has merged, whether a
 //! service runs or not.
 
 use super::node::{Map, Node};
@@ -20,6 +20,21 @@ pub(super) fn check(root: &Map, problems: &mut Vec<Problem>) {
         }
     }
     for (name, service) in entries(root, "services") {
+        for (at, mount) in service
+            .get("volumes")
+            .and_then(Node::list)
+            .unwrap_or_default()
+            .iter()
+            .enumerate()
+        {
+            if mount.get_text("type") == Some("bind") && mount.get("source").is_none() {
+                let key = "source";
+                let found = format!("services.{name}.volumes[{at}] of the type bind does not say {key}");
+                problems.push(
+                    Problem::usage("value", &mount.place, found, format!("add {key}")).expected("a path of the host"),
+                );
+            }
+        }
         let reserved = service
             .get("deploy")
             .and_then(|deploy| deploy.get("resources")?.get("reservations")?.get("devices"));

@@ -29,7 +29,13 @@ impl FolderMount<'_> {
     pub(super) fn items(&self, folder: &ReleaseFolder) -> Result<Vec<String>> {
         let mut files = Vec::new();
         let mut entries = 0_usize;
-        gather(folder, self.path, &mut PathBuf::new(), &mut entries, &mut files)?;
+        // A path of nothing is the folder in which this program runs.
+        let path = if self.path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            self.path
+        };
+        gather(folder, path, &mut PathBuf::new(), &mut entries, &mut files)?;
         files.sort();
         let more = files.len().saturating_sub(LINES);
         let shown = files.iter().take(LINES).map(|file| format!("`{}`", self.item(file)));
@@ -42,7 +48,11 @@ impl FolderMount<'_> {
 
     fn item(&self, file: &Path) -> String {
         let file = file.display();
-        let source = format!("{}/{file}", self.source.trim_end_matches('/')).replace('$', "$$");
+        let source = match self.source.trim_end_matches('/') {
+            "" => ".",
+            source => source,
+        };
+        let source = format!("{source}/{file}").replace('$', "$$");
         let target = format!("{}/{file}", self.target.trim_end_matches('/')).replace('$', "$$");
         let is_plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
         if is_plain(&source) && is_plain(&target) {

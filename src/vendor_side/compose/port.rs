@@ -72,7 +72,8 @@ pub(super) fn is_short(text: &str) -> bool {
     if !address.is_empty() && address.parse::<IpAddr>().is_err() {
         return false;
     }
-    let Some((first, last)) = ports(container) else {
+    // A container listens on none that is 0; the host's may be any one then.
+    let Some((first, last)) = ports(container).filter(|(first, _)| *first > 0) else {
         return false;
     };
     if published.is_empty() {

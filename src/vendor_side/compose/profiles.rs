@@ -61,6 +61,19 @@ pub(super) fn choose(root: &mut Map, profiles: &[String], problems: &mut Vec<Pro
             entries.remove("profiles");
             drop_optional(entries, &all, &active);
         }
+        for (target, place) in contexts(service) {
+            if !all.contains(target) {
+                problems.push(Problem::usage(
+                    "value",
+                    place,
+                    format!(
+                        "the service {name} is built with the service {:?}, which is not there",
+                        cut(target)
+                    ),
+                    "correct the name",
+                ));
+            }
+        }
         for (needed, how, place) in needs(service) {
             let (found, remedy) = if active.contains(&needed) {
                 continue;
@@ -106,7 +119,9 @@ pub(super) fn needs(service: &Node) -> Vec<(String, &'static str, super::place::
         needs.push((name.to_owned(), "depends_on", at("depends_on")));
     }
     for link in service.get("links").map(Node::texts).unwrap_or_default() {
-        let name = link.split_once(':').map_or(link, |(name, _)| name);
+        // With more than an alias behind it, the whole is the name.
+        let name = link.split_once(':').filter(|(_, alias)| !alias.contains(':'));
+        let name = name.map_or(link, |(name, _)| name);
         needs.push((name.to_owned(), "links", at("links")));
     }
     for from in service.get("volumes_from").map(Node::texts).unwrap_or_default() {
@@ -121,6 +136,24 @@ pub(super) fn needs(service: &Node) -> Vec<(String, &'static str, super::place::
         }
     }
     needs
+}
+
+/// Returns the services from which a service takes a part of what it is built from, and where it says so.
+pub(super) fn contexts(service: &Node) -> Vec<(&str, &super::place::Place)> {
+    let all = service.get("build").and_then(|build| build.get("additional_contexts"));
+    let values: Vec<&Node> = match all.map(|all| &all.value) {
+        Some(Value::Map(entries)) => entries.values().collect(),
+        Some(Value::List(items)) => items.iter().collect(),
+        _ => Vec::new(),
+    };
+    values
+        .into_iter()
+        .filter_map(|node| {
+            let text = node.text()?;
+            let context = text.split_once('=').map_or(text, |(_, context)| context);
+            Some((context.strip_prefix("service:")?, &node.place))
+        })
+        .collect()
 }
 
 /// Returns named resources of a kind that a service uses: volumes, networks, configs or secrets.
@@ -142,8 +175,9 @@ pub(super) fn uses<'a>(service: &'a Node, kind: &str) -> Vec<(&'a str, &'a Node)
                 (_, Some(text)) => text,
                 ("volumes", None) => item
                     .get_text("source")
-                    .filter(|_| item.get_text("type") == Some("volume"))?,
-                (_, None) => item.get_text("source")?,
+                    .filter(|source| item.get_text("type") == Some("volume") && !source.is_empty())?,
+                // Without a source it is the one without a name, which none can have.
+                (_, None) => item.map()?.get("source").map_or(Some(""), Node::text)?,
             };
             Some((name, item))
         })

@@ -24,15 +24,7 @@ pub(super) fn normalize_resources(root: &mut Map, mode: DockerMode, env: &Enviro
                 used.insert(name.to_owned());
                 let implied = kind == "networks" && name == "default";
                 if !given(name) && !implied {
-                    problems.push(Problem::usage(
-                        "value",
-                        &at.place,
-                        format!(
-                            "the service {service} uses {:?}, which {kind} does not define",
-                            cut(name)
-                        ),
-                        format!("define it under {kind}, or correct the name"),
-                    ));
+                    problems.push(undefined(kind, service, "uses", (name, at)));
                 }
             }
         }
@@ -54,6 +46,25 @@ pub(super) fn normalize_resources(root: &mut Map, mode: DockerMode, env: &Enviro
             }
         }
     }
+}
+
+/// What a service names and the files do not define.
+pub(super) fn undefined(kind: &str, service: &str, uses: &str, (name, at): (&str, &Node)) -> Problem {
+    if name.is_empty() {
+        let key = "source";
+        let found = format!("an entry of {kind} of the service {service} does not say {key}");
+        return Problem::usage("value", &at.place, found, format!("add {key}"))
+            .expected(format!("the name of one that stands under {kind}"));
+    }
+    Problem::usage(
+        "value",
+        &at.place,
+        format!(
+            "the service {service} {uses} {:?}, which {kind} does not define",
+            cut(name)
+        ),
+        format!("define it under {kind}, or correct the name"),
+    )
 }
 
 /// Checks a config or a secret.

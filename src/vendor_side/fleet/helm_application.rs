@@ -51,12 +51,14 @@ impl HelmBase {
         // What people read holds examples.
         let is_prose = |file: &str| file.to_ascii_lowercase().contains("/readme") || file.contains("/examples/");
         let keys = chart.chart.private_keys.iter();
-        for file in keys.filter(|file| !plain.has_file(file) && !is_prose(file)) {
-            gathered.findings.note(format!("{file}: a private key"));
+        for (file, line) in keys.filter(|(file, _)| !plain.has_file(file) && !is_prose(file)) {
+            gathered
+                .findings
+                .note_in_chart(format!("{file}:{line}"), "a private key");
         }
         let tokens = chart.chart.tokens.iter();
         for (file, line, what) in tokens.filter(|(file, ..)| !plain.has_file(file) && !is_prose(file)) {
-            gathered.findings.note(format!("{file}:{line}: {what}"));
+            gathered.findings.note_in_chart(format!("{file}:{line}"), what);
         }
         // They travel as they are, whatever values and branches make of them.
         let templates = chart.chart.templates.iter();

@@ -7,7 +7,7 @@ use super::continued::{HOLDS, continued, element};
 use super::keys::{is_webhook, lets_in, looks_secret};
 use super::maybe::may_look_secret;
 use super::options;
-use super::reference::settled;
+use super::reference::{defaults, settled};
 use super::statements::{identified, in_quotes, stated};
 use super::text::is_comment;
 use super::value::{is_secret, may_be_secret};
@@ -76,6 +76,11 @@ pub(super) fn secrets(file: &str, text: &str) -> Vec<(u64, Said)> {
         .filter(|(_, line)| !is_remark(line) && !line.trim().is_empty())
         .peekable();
     while let Some((number, line)) = lines.next() {
+        // A default is written under the name of its variable.
+        let defaults = defaults(line)
+            .into_iter()
+            .filter(|(name, default)| is_secret(name, default));
+        found.extend(defaults.map(|(name, default)| (number, Said::Pair(name.to_owned(), default.to_owned()))));
         let mut line = readable(line);
         if let Some((_, next)) = lines.peek()
             && let Some(whole) = continued(&line, &readable(next))
@@ -226,12 +231,16 @@ fn value_behind<'a>(line: &'a str, at: usize, name: &str, form: Form) -> Option<
         .collect();
     let is_first = (start == 0 && words.iter().all(|word| BEFORE.contains(word)))
         || inside.is_some()
+        // `headers = Authorization: …`: what is given is a pair itself.
+        || before.trim_end().ends_with('=')
         || before.ends_with(['{', ',', '-'])
         || before
             .trim_end_matches(['"', '\'', '`', '(', '[', '$', '-', ' '])
             .ends_with(['{', ',']);
     let spaced = behind.trim_start();
     let is_apart = spaced.len() < behind.len();
+    // Headers in one text are parted so.
+    let is_behind_another = spaced.starts_with(':') && before.trim_end().ends_with(';');
     let is_said_by_words = !spaced.starts_with(['=', ':', ',', '>']) && is_apart;
     if is_said_by_words && PASSES.contains(&name.to_ascii_lowercase().as_str()) {
         return None;
@@ -255,7 +264,7 @@ fn value_behind<'a>(line: &'a str, at: usize, name: &str, form: Form) -> Option<
             && quote.is_none()
             && (!rest.starts_with(' ')
                 || (!is_password() && rest.trim().contains(' ') && !rest.trim().starts_with(['"', '\''])));
-        if !is_first || is_variable || rest.starts_with(':') || is_sentence {
+        if !(is_first || is_behind_another) || is_variable || rest.starts_with(':') || is_sentence {
             return None;
         }
         rest
@@ -320,7 +329,7 @@ fn value_behind<'a>(line: &'a str, at: usize, name: &str, form: Form) -> Option<
     // What a program works out is no literal; nor is what begins a mapping or a list.
     let is_worked_out =
         WORKED_OUT.iter().any(|start| value.starts_with(start)) || value.contains('(') || value.starts_with(['{', '[']);
-    let is_pair_among_others = !is_first || (inside.is_some() && !is_password());
+    let is_pair_among_others = !(is_first || is_behind_another) || (inside.is_some() && !is_password());
     let is_in_flow = before.contains('{') && !is_variable;
     let value = if is_pair_among_others || quote.is_some() {
         up_to(value, " ,;}&\"'")
@@ -408,6 +417,10 @@ mod tests {
             assert_eq!(secrets("x.yaml", &text).len(), 1, "{hash}");
         }
         assert_eq!(secrets("x.yaml", "password: \"$PASSWORD\"\npassword: ${A:-}\n"), []);
+        assert_eq!(
+            secrets("x.sh", "run ${A:-x} ${PG_PASS:-}\nrun ${PG_PASS:-x}\n: ${PG_PASS:=x}\n").len(),
+            2
+        );
     }
 
     #[test]
@@ -533,6 +546,9 @@ mod tests {
             "jdbc:postgresql://db/x?user=a&password=hunter2",
             "authorization: Bearer hunter2",
             "password: hunter2",
+            "headers = Authorization: Bearer hunter2",
+            "headers=password: hunter2",
+            "X-Tenant: shop; Authorization: Bearer hunter2",
             "ALTER USER a PASSWORD 'hunter2'",
         ] {
             assert_eq!(found(line), 1, "{line}");

@@ -11,7 +11,7 @@ use super::chart_template;
 use super::configuration::{self, Form, Said, readable};
 use super::keys::{holds_secrets, is_beside, lets_in, looks_secret};
 use super::options;
-use super::reference::{settled, variable, without_unused_defaults};
+use super::reference::{defaults, settled, variable, without_unused_defaults};
 use super::source::{Placed, Source, SourceFile, given, is_empty, spoken};
 use super::text::{assignment, assignments, is_comment, passwords_of_addresses, private_key, secret_shape};
 use super::value::{is_number, is_secret, may_be_secret};
@@ -36,6 +36,8 @@ pub(in super::super) struct Findings {
     pub(super) by_variable: BTreeSet<String>,
     /// Places, each a file and a line, and keys that were found there.
     pub(super) seen: BTreeSet<(String, String)>,
+    /// Places in charts where something was found by its own form.
+    pub(super) known: BTreeSet<String>,
     /// Variables that stand where a secret does, and where.
     pub(super) variables: Vec<(String, String)>,
 }
@@ -64,6 +66,12 @@ impl Findings {
         }
     }
 
+    /// Notes what is a secret by its own form in a file of a chart: it is not told by its name again.
+    pub(in super::super) fn note_in_chart(&mut self, place: String, what: &str) {
+        self.note(format!("{place}: {what}"));
+        self.known.insert(place);
+    }
+
     /// Notes something by its own words, which say what to do about it.
     pub(in super::super) fn note_with_remedy(&mut self, finding: String) {
         let before = self.count();
@@ -77,6 +85,11 @@ impl Findings {
             return;
         }
         if let Some(line) = private_key(text) {
+            let at = usize::try_from(line.saturating_sub(1)).ok();
+            let key = at.and_then(|at| text.lines().nth(at)).and_then(assignment);
+            // What is known by its form is not told by its name again.
+            self.seen
+                .extend(key.map(|(key, _)| (format!("{file}:{line}"), key.to_owned())));
             self.note(format!("{file}:{line}: a private key"));
         }
         for (number, line) in (1_u64..).zip(text.lines()).filter(|(_, line)| !is_comment(line)) {
@@ -88,6 +101,7 @@ impl Findings {
                 let called = key.map(|key| format!("{key}, ")).unwrap_or_default();
                 if let Some((key, value)) = assigned {
                     self.replaceable(key, value);
+                    self.seen.insert((format!("{file}:{number}"), key.to_owned()));
                 }
                 self.note(format!("{file}:{number}: {called}{what}"));
             }
@@ -100,11 +114,16 @@ impl Findings {
             return;
         }
         self.text(file, text, plain);
+        let set: BTreeSet<&str> = assignments(text)
+            .filter(|(.., value)| !value.is_empty())
+            .map(|(_, key, _)| key)
+            .collect();
         for (line, key, value) in assignments(text) {
-            let (place, before) = (|| format!("{file}:{line}"), self.count());
-            self.key(place, key, key, value, plain);
+            let value = &without_unused_defaults(value, &|name| set.contains(name));
+            let place = || format!("{file}:{line}");
+            let is_known = self.seen.contains(&(place(), key.to_owned()));
             // What is said of the whole is not said of its parts again.
-            if self.count() == before && !plain.has(key) {
+            if !self.key(place, key, key, value, plain) && !is_known && !plain.has(key) {
                 self.parts(&place, key, value, Form::Line, plain);
             }
         }
@@ -282,17 +301,21 @@ impl Findings {
             }
             // A text without a key of its own, as `KEY=VALUE` in a list.
             Value::String(text) if !source.is_allowed(path, plain) => {
-                let before = self.count();
                 let pair = text.split_once('=');
                 if let Some((key, value)) = pair
                     && self.key(|| source.place(path, key, value), path, key, value, plain)
                 {
                     self.by_variable(source, path, key);
+                    return;
                 }
-                if self.count() == before {
-                    self.own_form(source, path, pair.map_or("", |(key, _)| key), text, plain);
-                    let is_allowed = pair.is_some_and(|(key, _)| plain.has(key));
-                    self.within(source, path, if is_allowed { "" } else { text }, plain);
+                self.own_form(source, path, pair.map_or("", |(key, _)| key), text, plain);
+                let Some((_, value)) = pair else {
+                    self.within(source, path, text, plain);
+                    return;
+                };
+                // The value of a pair is a text as that of a mapping is; where what stands before the sign is no name, the whole is one.
+                if !pair.is_some_and(|(key, _)| plain.has(key)) && !self.within(source, path, value, plain) {
+                    self.within(source, path, text, plain);
                 }
             }
             Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -325,7 +348,8 @@ impl Findings {
         plain: AllowPlain<'_>,
     ) {
         let before = self.count();
-        if self.key(|| source.place(path, key, text), path, key, text, plain) {
+        let is_it = self.key(|| source.place(path, key, text), path, key, text, plain);
+        if is_it {
             self.by_variable(source, path, key);
         }
         let is_held = at.holder.is_some() && !looks_secret(key) && !is_beside(key);
@@ -339,7 +363,7 @@ impl Findings {
             ));
         }
         // What is said of the whole is not said of its parts again.
-        if self.count() == before && !plain.has(key) && !plain.has(path) {
+        if !is_it && self.count() == before && !plain.has(key) && !plain.has(path) {
             self.own_form(source, path, key, text, plain);
             self.within(source, path, text, plain);
         }
@@ -403,6 +427,12 @@ impl Findings {
     ) -> Vec<String> {
         let mut keys = Vec::new();
         for line in text.lines().filter(|line| !is_comment(line) || form == Form::Line) {
+            // A default is written under the name of its variable.
+            for (name, default) in defaults(line) {
+                if self.key(place, path, name, default, plain) {
+                    keys.push(name.to_owned());
+                }
+            }
             let line = readable(line);
             for password in passwords_of_addresses(&line) {
                 self.stands(place, password);
@@ -432,19 +462,24 @@ impl Findings {
 
     fn found_in_chart(&mut self, place: &str, key: &str) {
         self.in_charts.insert(key.to_owned());
+        if self.known.contains(place) {
+            return;
+        }
         self.note(format!("{place}: {key}, whose name or place says that it is a secret"));
     }
 
-    /// Looks into a text: lines of configuration, options of programs, addresses, mounts, texts of JSON.
-    fn within(&mut self, source: &dyn Source, path: &str, text: &str, plain: AllowPlain<'_>) {
+    /// Looks into a text: lines of configuration, options of programs, addresses, mounts, texts of JSON. Says whether there is a secret.
+    fn within(&mut self, source: &dyn Source, path: &str, text: &str, plain: AllowPlain<'_>) -> bool {
         let form = if text.trim_end().contains('\n') {
             Form::File
         } else {
             Form::Line
         };
-        for key in self.parts(&|| source.whole(path), path, text, form, plain) {
-            self.by_variable(source, path, &key);
+        let keys = self.parts(&|| source.whole(path), path, text, form, plain);
+        for key in &keys {
+            self.by_variable(source, path, key);
         }
+        !keys.is_empty()
     }
 
     /// Notes a key whose value only a variable can take the place of.

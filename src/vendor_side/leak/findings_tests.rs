@@ -99,9 +99,19 @@ fn a_variable_in_the_place_of_a_secret_is_one() {
     let other = serde_json::json!({"services": {"a": {"environment": {"NAME": "${X}"}}}});
     assert_eq!(look(&other, &format!("X={CANARY}\n")), None);
     // A default that is never used says nothing.
-    for (variable, is_found) in [("SET", false), ("UNSET", true)] {
-        let values = serde_json::json!({"services": {"a": {"environment": {"DB_PASSWORD": format!("${{{variable}:-{CANARY}}}")}}}});
-        assert_eq!(look(&values, "").is_some(), is_found);
+    for (key, default, is_found) in [
+        ("DB_PASSWORD", "${SET:-x9}", false),
+        ("DB_PASSWORD", "${UNSET:-x9}", true),
+        ("A", "${UNSET:-${SET:-x9}}", false),
+    ] {
+        let values = serde_json::json!({"services": {"a": {"environment": {key: default}}}});
+        assert_eq!(look(&values, "").is_some(), is_found, "{default}");
+    }
+    for (text, is_found) in [
+        ("A=${DB_PASSWORD:-x9}\n", true),
+        ("DB_PASSWORD=${X}\nA=${DB_PASSWORD:-x9}\n", false),
+    ] {
+        assert_eq!(look(&Value::Null, text).is_some(), is_found, "{text}");
     }
 }
 
@@ -178,6 +188,23 @@ fn equal_values_are_one_secret_and_others_have_names_of_their_own() {
 }
 
 #[test]
+fn what_is_known_by_its_form_is_not_told_by_its_name_again() {
+    let token = "ghp_0123456789abcdefghijklmnopqrstuvwxyz";
+    let key = "-----BEGIN PRIVATE KEY-----\\nMIIEpAIBAAKCAQEAmMIIEpA";
+    let env = format!("A_TOKEN={token}\nHEADER=Authorization: Bearer {token}\nPRIVATE_KEY=\"{key}\"\n");
+    let yaml = format!("db:\n  token: {token}\n");
+    let tree = serde_json::json!({"db": {"token": token}});
+    let mut findings = Findings::default();
+    findings.lines("a.env", &env, AllowPlain::NOTHING);
+    findings.text("b.yaml", &yaml, AllowPlain::NOTHING);
+    findings.file_values("b.yaml", &yaml, &tree, AllowPlain::NOTHING);
+    findings.configuration("c.ini", &format!("token = {token}\n"), AllowPlain::NOTHING);
+    findings.note_in_chart("x.tgz/files/a.ini:1".to_owned(), "a token of GitHub");
+    findings.chart_file("x.tgz/files/a.ini", &format!("token = {token}\n"), AllowPlain::NOTHING);
+    assert_eq!(findings.count(), 6, "{:?}", findings.list);
+}
+
+#[test]
 fn values_are_refused_by_path() {
     for (values, says) in [
         (
@@ -227,6 +254,16 @@ fn values_are_refused_by_path() {
         serde_json::json!({"args": [format!("authorization: Bearer {CANARY}")]}),
         serde_json::json!({"AUTH": CANARY}),
         serde_json::json!({"init": format!("CREATE USER a IDENTIFIED BY '{CANARY}'")}),
+        serde_json::json!({"environment": [format!("HEADERS=Authorization: Bearer {CANARY}")]}),
+        serde_json::json!({"environment": [format!("HEADERS=X-Api-Key: {CANARY}")]}),
+        serde_json::json!({"labels": [format!("headers=password: {CANARY}")]}),
+        serde_json::json!({"environment": [format!("ARGS=--password {CANARY}")]}),
+        serde_json::json!({"content": format!("headers = Authorization: Bearer {CANARY}")}),
+        serde_json::json!({"environment": {"A": format!("${{PG_PASS:-{CANARY}}}")}}),
+        serde_json::json!({"environment": [format!("A=${{DB_PASSWORD-{CANARY}}}")]}),
+        serde_json::json!({"environment": {"A": format!("${{X:-${{DB_PASSWORD:-{CANARY}}}}}")}}),
+        serde_json::json!({"command": format!("run --x ${{DB_PASSWORD:-{CANARY}}}")}),
+        serde_json::json!({"labels": {"a": format!("x ${{ENCRYPTION_KEY:-{CANARY}}} y")}}),
     ] {
         assert!(
             refused(|findings| findings.values("v.yaml", &values, AllowPlain::NOTHING)).is_some(),
@@ -241,6 +278,10 @@ fn values_are_refused_by_path() {
         serde_json::json!({"nginx": "server {\n  location / {\n    proxy_pass http://web:3000;\n  }\n}\n"}),
         serde_json::json!({"description": "Token: see the handbook", "algorithm": "token bucket", "image": "token-service:v2x"}),
         serde_json::json!({"labels": ["traefik.http.routers.x.rule=Host(`a`) && Path(`/token`)"]}),
+        serde_json::json!({"labels": ["traefik.http.routers.token-service.rule=Host(`a.b`)", "a.secret-app.entrypoints=websecure"]}),
+        serde_json::json!({"labels": {"traefik.http.middlewares.auth-token.forwardauth.address": "http://auth:9091/api"}}),
+        serde_json::json!({"environment": {"PASSWORD_PROMPT": "Enter it", "SECRET_ID": "projects/x/secrets/y"}}),
+        serde_json::json!({"environment": {"A": "${TOKEN_TTL:-3600} ${DB_PASSWORD:-} ${DB_PASSWORD:?set it} ${DB_USER:-shop}"}}),
     ] {
         assert_eq!(
             refused(|findings| findings.values("v.yaml", &values, AllowPlain::NOTHING)),

@@ -1,5 +1,7 @@
 //! Which keys are named as secrets are, or as what holds secrets.
 
+use super::key_words::{is_about, last_part, unversioned, words};
+
 /// Words of which one at the end of a longer word says the same: `dbpassword`.
 const LONG: &[&str] = &[
     "password",
@@ -102,106 +104,6 @@ const KEYS: &[&str] = &[
     "unseal",
     "webhook",
 ];
-/// Words behind the secret that say something about it.
-const ABOUT: &[&str] = &[
-    "age",
-    "algorithm",
-    "alg",
-    "attempts",
-    "audience",
-    "auth",
-    "authentication",
-    "backend",
-    "bits",
-    "budget",
-    "bytes",
-    "cache",
-    "charset",
-    "class",
-    "complexity",
-    "count",
-    "days",
-    "dir",
-    "directory",
-    "duration",
-    "enabled",
-    "encoder",
-    "encoders",
-    "encoding",
-    "encryption",
-    "endpoint",
-    "engine",
-    "entropy",
-    "expiration",
-    "expire",
-    "expires",
-    "expiry",
-    "field",
-    "file",
-    "format",
-    "generator",
-    "grace",
-    "hasher",
-    "hashers",
-    "hashing",
-    "header",
-    "helper",
-    "hint",
-    "host",
-    "hours",
-    "interval",
-    "issuer",
-    "iterations",
-    "label",
-    "len",
-    "length",
-    "level",
-    "lifetime",
-    "limit",
-    "location",
-    "manager",
-    "max",
-    "min",
-    "minutes",
-    "mode",
-    "name",
-    "names",
-    "path",
-    "pattern",
-    "per",
-    "policy",
-    "port",
-    "prefix",
-    "provider",
-    "ref",
-    "regex",
-    "required",
-    "reset",
-    "retries",
-    "rotation",
-    "rounds",
-    "rules",
-    "scheme",
-    "seconds",
-    "size",
-    "source",
-    "sources",
-    "stdin",
-    "store",
-    "strategy",
-    "strength",
-    "suffix",
-    "threshold",
-    "timeout",
-    "ttl",
-    "type",
-    "uri",
-    "url",
-    "validity",
-    "validator",
-    "validators",
-    "version",
-];
 /// Words right before the secret, or at the beginning, that say that it is about one, or names one that is kept elsewhere.
 pub(super) const BEFORE: &[&str] = &[
     "allow", "create", "disable", "enable", "existing", "has", "is", "no", "pull", "require", "requires", "show",
@@ -214,9 +116,10 @@ const NUMBER: &[&str] = &["max", "min", "num", "total"];
 
 /// Whether a key is named as those of secrets are, and does not only say something about one.
 pub(super) fn looks_secret(key: &str) -> bool {
+    let last = last_part(key);
     let words = unversioned(words(key));
     // What stands behind the last one says what it is: `SECRET_STORE_TOKEN` is a token.
-    let Some(at) = (0..words.len()).rev().find(|at| is_secret_at(&words, *at)) else {
+    let Some(at) = (last..words.len()).rev().find(|at| is_secret_at(&words, *at)) else {
         return false;
     };
     let (before, behind) = (
@@ -238,7 +141,7 @@ pub(super) fn looks_secret(key: &str) -> bool {
     !names_key
         && !is_object
         && !is_number
-        && !behind.iter().any(|word| ABOUT.contains(&word.as_str()))
+        && !behind.iter().any(|word| is_about(word))
         && !says_so(before.first())
         && !says_so(before.last())
 }
@@ -265,6 +168,7 @@ pub(super) fn is_secret_at(words: &[String], at: usize) -> bool {
         || (word == "private" && at.saturating_add(1) == words.len())
         || (word == "auth" && before == Some("basic"))
         || (word == "cookie" && before == Some("erlang"))
+        || (matches!(word, "code" | "codes") && matches!(before, Some("access" | "auth" | "unlock")))
         || (word == "jwt" && at.saturating_add(1) == words.len())
 }
 
@@ -280,18 +184,6 @@ fn is_of_encryption(before: &[String]) -> bool {
         ] => before.last().is_some_and(|before| KEYS.contains(before)),
         _ => false,
     }
-}
-
-/// The words of a name without what says at its end which version it is of: `KEY_V1`.
-pub(super) fn unversioned(mut words: Vec<String>) -> Vec<String> {
-    let is_version = |word: &String| {
-        let number = word.strip_prefix('v').unwrap_or(word);
-        !number.is_empty() && number.len() < 3 && number.bytes().all(|c| c.is_ascii_digit())
-    };
-    while words.len() > 1 && words.last().is_some_and(is_version) {
-        words.pop();
-    }
-    words
 }
 
 /// Whether a key says how somebody is let in, so that `user:password` under it is a secret: `NEO4J_AUTH`.
@@ -380,32 +272,7 @@ pub(super) fn holds_secrets(key: &str) -> bool {
 pub(super) fn is_beside(key: &str) -> bool {
     words(key)
         .iter()
-        .any(|word| ABOUT.contains(&word.as_str()) || BESIDE.contains(&word.as_str()))
-}
-
-/// The words of a name in lower case: cut at what is no letter or digit, and where a capital begins.
-pub(super) fn words(key: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut before = ' ';
-    let mut letters = key.chars().peekable();
-    while let Some(c) = letters.next() {
-        if c.is_ascii_alphanumeric() {
-            let begins = !before.is_ascii_alphanumeric()
-                || (c.is_ascii_uppercase() && before.is_ascii_lowercase())
-                // The last capital of several begins the next word: `DBPassword`.
-                || (c.is_ascii_uppercase()
-                    && before.is_ascii_uppercase()
-                    && letters.peek().is_some_and(char::is_ascii_lowercase));
-            if begins {
-                words.push(String::new());
-            }
-            if let Some(word) = words.last_mut() {
-                word.push(c.to_ascii_lowercase());
-            }
-        }
-        before = c;
-    }
-    words
+        .any(|word| is_about(word) || BESIDE.contains(&word.as_str()))
 }
 
 /// Returns the name under which a secret in place of a value may be declared.
@@ -489,6 +356,10 @@ mod tests {
             "N8N_LICENSE_ACTIVATION_KEY",
             "LDAP_BINDPW",
             "DB_PASSWORT",
+            "UNLOCK_CODE",
+            "stripe.api.key",
+            "password.txt",
+            "spring.secret-app.password.0",
         ] {
             assert!(looks_secret(key), "{key}");
         }
@@ -537,6 +408,11 @@ mod tests {
             "TOKEN_CACHE",
             "PRIMARY_KEY",
             "SORT_KEY",
+            "PASSWORD_PROMPT",
+            "SECRETS_VOLUME",
+            "SECRET_ID",
+            "routers.secret-app.entrypoints",
+            "tls.secret",
         ] {
             assert!(!looks_secret(key), "{key}");
         }

@@ -1,6 +1,7 @@
 //! Names that may be those of secrets: they say too little, and what the value looks like tells.
 
-use super::keys::{BEFORE, is_secret_at, unversioned, words};
+use super::key_words::{unversioned, words};
+use super::keys::{BEFORE, is_secret_at};
 
 /// Last words of names that may be those of secrets: what the value looks like tells.
 const MAYBE: &[&str] = &[
@@ -70,7 +71,8 @@ pub(super) fn may_look_secret(key: &str) -> bool {
     };
     let last = last.trim_end_matches(|c: char| c.is_ascii_digit());
     let is_key = matches!(last, "key" | "keys");
-    let is_named = MAYBE.contains(&last) || (last == "code" && before.last().is_some_and(|word| word == "access"));
+    // What names a secret may let somebody in with it: Vault's does.
+    let is_named = MAYBE.contains(&last) || (last == "id" && before.last().is_some_and(|word| word == "secret"));
     // A key alone is one of a mapping, and one behind the name of a secret says where that stands.
     let names_key = is_key && (before.is_empty() || (0..before.len()).any(|at| is_secret_at(before, at)));
     let says_other = |word: &String| NO_SECRETS.contains(&word.as_str()) || BEFORE.contains(&word.as_str());
@@ -94,7 +96,7 @@ mod tests {
             "PLEX_CLAIM",
             "SEED",
             "ADMIN_PIN",
-            "ACCESS_CODE",
+            "VAULT_SECRET_ID",
             "SNMP_COMMUNITY",
             "LICENCE",
             "TRAEFIK_USERS",

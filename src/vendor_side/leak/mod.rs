@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! reference      a text with its variables and templates settled, so that none is taken for a part of it
+//! key_words      the words of a name
 //! keys, value    which names are those of secrets, and which values say something under them (maybe: names that leave it to the value)
 //! configuration  names with their values in a line, however it is written; options  those of command lines
 //!                (continued: on the line behind; statements: of databases; action: in templates)
@@ -21,6 +22,7 @@ mod continued;
 mod findings;
 #[cfg(test)]
 mod findings_tests;
+mod key_words;
 mod keys;
 mod maybe;
 mod options;

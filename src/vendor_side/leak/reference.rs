@@ -46,7 +46,15 @@ pub(super) fn without_unused_defaults<'a>(text: &'a str, has_value: &dyn Fn(&str
             Some(found) if !found.default.is_empty() && found.is_default && has_value(found.name) => {
                 (found.length, format!("${{{}}}", found.name))
             }
-            Some(found) => (found.length, from.get(..found.length).unwrap_or_default().to_owned()),
+            // What stands in the place of the one may have variables of its own.
+            Some(found) => {
+                let end = found.length.saturating_sub(usize::from(!found.default.is_empty()));
+                let begin = end.saturating_sub(found.default.len());
+                let inside = without_unused_defaults(found.default, has_value);
+                let around = |from: &'a str, range| from.get(range).unwrap_or_default();
+                let (before, behind) = (around(from, 0..begin), around(from, end..found.length));
+                (found.length, [before, &inside, behind].concat())
+            }
             None => (2, "${".to_owned()),
         };
         out += &stands;
@@ -57,6 +65,29 @@ pub(super) fn without_unused_defaults<'a>(text: &'a str, has_value: &dyn Fn(&str
     } else {
         Cow::Owned(out + rest)
     }
+}
+
+/// Returns the variables of a text that have a default, each with it, those within defaults too.
+pub(super) fn defaults(text: &str) -> Vec<(&str, &str)> {
+    let (mut rest, mut found) = (text, Vec::new());
+    while let Some(at) = rest.find(['$', '{']) {
+        let from = rest.get(at..).unwrap_or_default();
+        let first = from.chars().next().map_or(1, char::len_utf8);
+        let length = match reference(from) {
+            Some(reference) => {
+                if reference.is_default && !reference.name.is_empty() && !reference.default.is_empty() {
+                    found.push((reference.name, reference.default));
+                }
+                found.extend(defaults(reference.default));
+                reference.length
+            }
+            // An escaped dollar sign is text, and no beginning of a variable.
+            None if from.starts_with("$$") => 2,
+            None => first,
+        };
+        rest = from.get(length..).unwrap_or_default();
+    }
+    found
 }
 
 /// Returns the variable that a settled value is, where it is one and nothing else.
@@ -125,7 +156,7 @@ fn reference(from: &str) -> Option<Reference<'_>> {
             .and_then(|end| inside.get(..end))
             .unwrap_or(inside);
         let operator = inside.get(name.len()..).unwrap_or_default();
-        let stands = [":-", "-", ":+", "+"]
+        let stands = [":-", "-", ":+", "+", ":=", "="]
             .iter()
             .find_map(|mark| Some((operator.strip_prefix(mark)?, *mark)));
         let (default, mark) = stands.unwrap_or_default();
@@ -133,7 +164,7 @@ fn reference(from: &str) -> Option<Reference<'_>> {
             length,
             name,
             default,
-            is_default: mark.ends_with('-'),
+            is_default: mark.ends_with(['-', '=']),
         });
     }
     let name = behind
@@ -217,9 +248,22 @@ mod tests {
             ("x ${A:-p} ${B:-p}", "x ${A} ${B:-p}"),
             ("${A-p}", "${A}"),
             ("${A:+p}", "${A:+p}"),
+            ("${B:-x${A:-p}}y", "${B:-x${A}}y"),
             ("plain", "plain"),
         ] {
             assert_eq!(without_unused_defaults(text, &has_value), expected);
+        }
+    }
+
+    #[test]
+    fn a_default_is_told_with_its_variable() {
+        for (text, expected) in [
+            ("x ${A:-p} $B ${C-q}", &[("A", "p"), ("C", "q")][..]),
+            ("${A:-${B:-p}}", &[("A", "${B:-p}"), ("B", "p")]),
+            ("${A:+${B:-p}}", &[("B", "p")]),
+            ("${A:-} ${A:?p} ${A} {{ .Values.a }} $(cat /x) $$", &[]),
+        ] {
+            assert_eq!(defaults(text), expected, "{text}");
         }
     }
 }

@@ -23,6 +23,9 @@ const OWN_WEBHOOK: usize = 16;
 /// Digits of the public half of a key in an address, where that is all there is.
 const ADDRESS_KEY: usize = 32;
 
+/// Characters of a token of a bot of Telegram behind its number.
+const BOT_TOKEN: usize = 35;
+
 /// How the headers of encrypted keys begin, which stand before the body.
 const HEADERS: [&str; 4] = ["Proc-Type:", "DEK-Info:", "Version:", "Comment:"];
 /// How hashes of passwords begin, behind the name of their user.
@@ -237,6 +240,9 @@ pub(super) fn secret_shape(raw: &str) -> Option<&'static str> {
     if is_jwt {
         return Some("a JSON web token");
     }
+    if has_bot_token(text) {
+        return Some("a token of Telegram");
+    }
     if has_password(text) {
         return Some("an address with a password in it");
     }
@@ -251,6 +257,19 @@ pub(super) fn secret_shape(raw: &str) -> Option<&'static str> {
         return Some("a user with the hash of a password");
     }
     has_bare_hash(raw).then_some("the hash of a password")
+}
+
+/// Whether a text has a token of a bot of Telegram: a number, and what was made behind it.
+fn has_bot_token(text: &str) -> bool {
+    text.match_indices(":AA").any(|(at, _)| {
+        let (before, behind) = (text.get(..at).unwrap_or_default(), text.get(at.saturating_add(1)..));
+        let number = before
+            .len()
+            .saturating_sub(before.trim_end_matches(|c: char| c.is_ascii_digit()).len());
+        let is_of_a_token = |c: &char| c.is_ascii_alphanumeric() || "_-".contains(*c);
+        let length = behind.unwrap_or_default().chars().take_while(is_of_a_token).count();
+        (8..=10).contains(&number) && length == BOT_TOKEN
+    })
 }
 
 /// Whether a text has an address in which a key of hexadecimal digits stands for the user, as Sentry's: `https://KEY@host/1`.
@@ -456,6 +475,8 @@ mod tests {
                 Some("lets anybody in"),
             ),
             ("k=sk_live_0123456789abcdef", Some("Stripe")),
+            ("TG=123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc", Some("Telegram")),
+            ("TG=123456789:AAEhBOweik6", None),
             ("SG.0123456789abcdefghijkl.0123456789abcdefghijkl", Some("SendGrid")),
             ("hf_0123456789abcdefghijklmn", Some("Hugging Face")),
             ("X=PMAK-0123456789abcdef01234567-0123456789abcdef", Some("Postman")),

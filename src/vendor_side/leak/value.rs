@@ -350,6 +350,7 @@ mod tests {
             ("LIVEKIT_KEYS", "devkey:k3yb0ard9Xq"),
             ("SODIUM_KEY", "3q2+7wAAAAAAAAAAAAAAAAAA=="),
             ("TLS_KEY", "\"0123456789abcdef0123456789abcdef\""),
+            ("SECRET_ID", "6a174c20-f6de-a53c-74d2-6018fcceff64"),
         ] {
             assert!(is_secret(key, value), "{key}={value}");
         }
@@ -382,6 +383,7 @@ mod tests {
             ("ADMIN_PIN", "${PIN}"),
             ("USERS", "alice,bob"),
             ("MAP_KEY", "k3yb0ard9Xq"),
+            ("SECRET_ID", "projects/x/secrets/y"),
         ] {
             assert!(!is_secret(key, value), "{key}={value}");
         }

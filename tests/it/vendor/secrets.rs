@@ -83,7 +83,7 @@ fn every_secret_is_refused_by_name_and_its_twin_is_built() {
             "chart/files/key.pem",
             pem.clone(),
             "x".to_owned(),
-            "files/key.pem: a private key",
+            "files/key.pem:1: a private key",
         ),
     ] {
         let mut folder = VendorFolder::new();

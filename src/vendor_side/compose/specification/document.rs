@@ -7,7 +7,7 @@ use super::super::node::{Map, Node, Value};
 use super::super::place::Place;
 use super::super::problem::Problem;
 use super::service::{SERVICE, STACK_SERVICE};
-use super::shape::{Entries, Others, Shape, compare_entries};
+use super::shape::{Entries, Number, Others, Shape, compare_entries};
 use super::words::{ANY_TEXT, FLAG, NONE, OPTIONS, PAIRS, TEXT_MAP, TEXTS, WHOLE, fields, list, mapping, names};
 use crate::bundle::desired::DockerMode;
 
@@ -76,6 +76,20 @@ const VOLUME: Shape = Shape {
         "a mapping of the volume's settings",
     )
 };
+/// Compose makes a text of a whole number alone.
+const SECRET_OPTIONS: Shape = Shape {
+    map: fields(
+        &[],
+        &[],
+        Others::Texts(&Shape {
+            number: Some(Number::Integer(i64::MIN, i64::MAX)),
+            expected: "a text or a whole number",
+            ..ANY_TEXT
+        }),
+    ),
+    expected: "a mapping of options to texts or whole numbers",
+    ..NONE
+};
 const SECRET: Shape = mapping(
     &[
         ("name", &ANY_TEXT),
@@ -84,7 +98,7 @@ const SECRET: Shape = mapping(
         ("external", &LOOSE_EXTERNAL),
         ("labels", &PAIRS),
         ("driver", &ANY_TEXT),
-        ("driver_opts", &OPTIONS),
+        ("driver_opts", &SECRET_OPTIONS),
         ("template_driver", &ANY_TEXT),
         // Compose refuses it; what becomes of secrets is said elsewhere, in other words.
         ("content", &ANY_TEXT),

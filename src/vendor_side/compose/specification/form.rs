@@ -37,6 +37,8 @@ pub(super) enum Form {
     Host,
     /// A variable: `NAME=value` or `NAME`.
     Variable,
+    /// A name with what it stands for: `NAME=CONTEXT`.
+    Pair,
     /// An address of the internet protocol.
     Address,
     /// The name of a container.
@@ -89,6 +91,7 @@ impl Form {
                 .next()
                 .unwrap_or_default()
                 .ends_with(|c: char| c.is_whitespace()),
+            Self::Pair => text.contains('='),
             Self::Address => text.parse::<IpAddr>().is_ok(),
             Self::Container => text
                 .as_bytes()
@@ -124,11 +127,12 @@ impl Form {
             Self::Size => "a number of bytes, or one with a unit, such as 512m or 2gb",
             Self::Mode => "an octal mode, such as 0440",
             Self::Command => "a command whose quotes and parentheses are closed",
-            Self::Port => "[[ADDRESS:]HOST-PORT:]PORT[/PROTOCOL], each from 0 to 65535 or a range of as many, the protocol tcp, udp or sctp",
+            Self::Port => "[[ADDRESS:]HOST-PORT:]PORT[/PROTOCOL], PORT from 1 to 65535, HOST-PORT from 0, or ranges of as many, the protocol tcp, udp or sctp",
             Self::Volume => "[SOURCE:]TARGET[:OPTIONS]",
             Self::Device => "SOURCE[:TARGET[:PERMISSIONS]]",
             Self::Host => "NAME=ADDRESS, the address such as 127.0.0.1 or ::1, or host-gateway",
             Self::Variable => "NAME=VALUE, without a space before the equals sign",
+            Self::Pair => "NAME=CONTEXT",
             Self::Address => "an address such as 127.0.0.1 or ::1",
             Self::Container => "two letters or digits at least, and _ . -",
             Self::PullPolicy => "always, missing, never, daily, weekly, or every_ and a time",

@@ -4,9 +4,9 @@ use super::deploy::DEPLOY;
 use super::form::Form;
 use super::shape::{List, Number, Others, Shape};
 use super::words::{
-    ADDRESSES, ANY_NUMBER, ANY_TEXT, COMMAND, COUNT, FLAG, FRACTION, GPUS, GRANTS, HOSTS, NONE, OPTIONS, PAIRS, PLAIN,
-    ROUNDED, ROUNDED_COUNT, SIZE, STRICT_FLAG, TEXT_OR_ANY_TEXTS, TEXT_OR_NUMBER, TEXT_OR_TEXTS, TEXTS, TIME, ULIMITS,
-    UNIQUE_TEXTS, VARIABLES, WHOLE, WHOLE_SIZE, fields, list, mapping, names, text, unique, whole,
+    ADDRESSES, ANY_NUMBER, ANY_TEXT, COMMAND, COUNT, FLAG, FRACTION, GPUS, GRANTS, HOSTS, NONE, OPTIONS, PAIRS,
+    ROUNDED, ROUNDED_COUNT, SIZE, STRICT_FLAG, TEXT_MAP, TEXT_OR_ANY_TEXTS, TEXT_OR_NUMBER, TEXT_OR_TEXTS, TEXTS, TIME,
+    ULIMITS, UNIQUE_TEXTS, VARIABLES, WHOLE, WHOLE_SIZE, fields, list, mapping, names, text, unique, whole,
 };
 
 const BUILD: Shape = Shape {
@@ -24,7 +24,7 @@ const BUILD: Shape = Shape {
             ("cache_to", &TEXTS),
             ("no_cache", &FLAG),
             ("no_cache_filter", &TEXT_OR_TEXTS),
-            ("additional_contexts", &PAIRS),
+            ("additional_contexts", &CONTEXTS),
             ("network", &ANY_TEXT),
             ("provenance", &PROVENANCE),
             ("sbom", &PROVENANCE),
@@ -41,6 +41,12 @@ const BUILD: Shape = Shape {
         ],
         "a folder, or a mapping with context",
     )
+};
+const CONTEXT: Shape = text(Form::Pair, "a text: NAME=CONTEXT");
+const CONTEXTS: Shape = Shape {
+    list: unique(&CONTEXT, "").list,
+    expected: "a mapping of names to texts, or a list of NAME=CONTEXT",
+    ..TEXT_MAP
 };
 const PROVENANCE: Shape = Shape {
     flag: true,
@@ -151,6 +157,19 @@ const EXTENDS: Shape = Shape {
     ..NONE
 };
 
+/// Compose makes a text of a whole number alone.
+const GROUP: Shape = Shape {
+    number: Some(Number::Integer(i64::MIN, i64::MAX)),
+    expected: "a group: a name, or a whole number",
+    ..ANY_TEXT
+};
+const STORAGE_OPTION: Shape = Shape {
+    null: true,
+    number: Some(Number::Integer(i64::MIN, i64::MAX)),
+    expected: "a text or a whole number",
+    ..ANY_TEXT
+};
+
 const HEALTHCHECK: Shape = mapping(
     &[
         ("disable", &FLAG),
@@ -220,7 +239,7 @@ const NETWORKS: Shape = Shape {
 };
 
 const PORT: Shape = Shape {
-    number: Some(Number::Integer(0, u16::MAX as i64)),
+    number: Some(Number::Integer(1, u16::MAX as i64)),
     text: Some(Form::Port),
     map: fields(
         &[
@@ -460,7 +479,7 @@ const KEYS: &[(&str, &Shape)] = &[
     ("external_links", &UNIQUE_TEXTS),
     ("extra_hosts", &HOSTS),
     ("gpus", &GPUS),
-    ("group_add", &unique(&TEXT_OR_NUMBER, "a list of groups")),
+    ("group_add", &unique(&GROUP, "a list of groups")),
     ("healthcheck", &HEALTHCHECK),
     ("hostname", &ANY_TEXT),
     ("image", &ANY_TEXT),
@@ -506,8 +525,8 @@ const KEYS: &[(&str, &Shape)] = &[
     (
         "storage_opt",
         &Shape {
-            map: fields(&[], &[], Others::Texts(&PLAIN)),
-            expected: "a mapping of options",
+            map: fields(&[], &[], Others::Texts(&STORAGE_OPTION)),
+            expected: "a mapping of options to texts or whole numbers",
             ..NONE
         },
     ),

@@ -74,7 +74,7 @@ pub(super) const TEXT_OR_NUMBER: Shape = Shape {
     ..NONE
 };
 /// What a label or a variable may be.
-pub(super) const PLAIN: Shape = Shape {
+const PLAIN: Shape = Shape {
     null: true,
     flag: true,
     expected: "a text, a number, true, false or nothing",
