@@ -1,7 +1,7 @@
 //! The last generation in place of a security database that cannot be used: opened to be served, and nothing else.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::folder::{self, DATABASE};
 use super::place::Place;
@@ -99,7 +99,7 @@ impl Appliance {
                 why: why.again(),
                 made_at: last.made_at,
                 nameless,
-                written_at,
+                looked_at: Mutex::new(written_at),
                 _lock: last.lock,
             }),
         }))
@@ -139,13 +139,22 @@ impl Appliance {
     ///
     /// `E-STATE state-replaced`.
     pub(super) fn look_for_whole_database(&self) -> Result<()> {
-        let Some(Unreadable { written_at: before, .. }) = &self.unreadable else {
+        let Some(Unreadable { looked_at, .. }) = &self.unreadable else {
             return Ok(());
         };
+        let now = folder::database_written_at(&self.folder);
+        let before = std::mem::replace(&mut *looked_at.lock().unwrap_or_else(PoisonError::into_inner), now);
         let path = self.folder.join(DATABASE);
-        if folder::database_written_at(&self.folder) == *before || Reader::open(&path, &Schema::SITE).is_err() {
+        if before == now || is_whole(&path).is_err() {
             return self.place.check();
         }
         self.place.lose(&path, "can be used again, and is not what is served")
     }
+}
+
+/// Says whether a server could answer from a database: every page of it can be read, and every table is there.
+fn is_whole(path: &Path) -> Result<()> {
+    let reader = Reader::open(path, &Schema::SITE)?;
+    reader.read(|connection| Schema::SITE.check_tables(connection))?;
+    reader.quick_check()
 }

@@ -1,5 +1,6 @@
 //! What is known of a security database that cannot be used, where the last generation is served in its place.
 
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 use super::last_generation::Nameless;
@@ -14,8 +15,8 @@ pub(super) struct Unreadable {
     pub(super) made_at: Timestamp,
     /// Releases of it that cannot be served.
     pub(super) nameless: Nameless,
-    /// When the database that cannot be used was written last.
-    pub(super) written_at: Option<SystemTime>,
+    /// When the database that cannot be used was written last, as it was looked at last.
+    pub(super) looked_at: Mutex<Option<SystemTime>>,
     /// Nobody else serves from it.
     pub(super) _lock: LockFile,
 }

@@ -202,11 +202,11 @@ fn f12_a_start_on_a_damaged_database_serves_the_last_generation() {
             after == database || [A_PAGE, A_TABLE].contains(&says),
             "{says}: it was touched"
         );
-        // Nobody imports; what is served stays.
-        let remedy = operator
-            .run(&["import", file.to_str().unwrap()])
-            .remedy("E-STATE", code);
-        assert!(!remedy.is_empty(), "{says}");
+        // Nobody imports; what is served stays. Of a table that is not asked for an import knows nothing.
+        if says != A_TABLE {
+            let remedy = operator.run(&["import", file.to_str().unwrap()]).remedy("E-STATE", code);
+            assert!(!remedy.is_empty(), "{says}");
+        }
         // A second server of this folder finds the first, which goes on.
         let second = operator.run(&["serve", "--listen", "127.0.0.1:0"]);
         assert_eq!(second.remedy("E-BUSY", "generation"), "use that one", "{says}");
