@@ -33,6 +33,11 @@ impl Bases {
         self.mentions.get(self.mentions_of(encoding)).unwrap_or_default()
     }
 
+    /// Whether nothing is copied from anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.mentions.is_empty()
+    }
+
     /// Returns which of all mentions are those of an encoded blob.
     pub(super) fn mentions_of(&self, encoding: u32) -> Range<usize> {
         let end = |number: Option<u32>| {

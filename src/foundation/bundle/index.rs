@@ -277,6 +277,7 @@ impl Index {
             blobs: &self.blobs,
             early: usize::try_from(head.totals.early_blobs).unwrap_or(usize::MAX),
             chunk_bytes: head.chunk_bytes,
+            copies: !self.bases.is_empty(),
         }
     }
 

@@ -10,7 +10,7 @@ use super::decode::{decode, pass_over};
 use super::hash_chain::{HashChain, HashLink};
 use super::kind::Kind;
 use super::large::{Large, Progress};
-use super::pump::{BESIDE_RESTORING, StoredChunk, compare_hash, in_flight, pump, read_chunk, reading_workers};
+use super::pump::{StoredChunk, beside_restoring, compare_hash, in_flight, pump, read_chunk, reading_workers};
 use super::signed_digest::{check_digest, digest_of};
 use super::sink::{DecodedChunk, no_encoding};
 use super::source::Source;
@@ -98,7 +98,7 @@ pub(crate) fn read_chosen<B: PayloadBlob>(
     pump(
         reading_workers(),
         if restores {
-            BESIDE_RESTORING
+            beside_restoring(&payload)
         } else {
             in_flight(reading_workers())
         },

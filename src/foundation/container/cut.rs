@@ -27,6 +27,8 @@ pub(crate) struct Payload<'a, B> {
     pub(crate) early: usize,
     /// Plain bytes of a full chunk.
     pub(crate) chunk_bytes: u64,
+    /// Whether some are made of parts of others.
+    pub(crate) copies: bool,
 }
 
 impl<B> Clone for Payload<'_, B> {
@@ -187,6 +189,7 @@ mod tests {
             blobs: sizes,
             early,
             chunk_bytes: 10,
+            copies: false,
         }
         .cut()
         .map(|chunk| (chunk.blob, chunk.offset, chunk.plain))

@@ -11,7 +11,7 @@ use super::entry::entry_bytes;
 use super::frame::Decoder;
 use super::hash_chain::{HashChain, HashLink};
 use super::kind::Kind;
-use super::pump::{BESIDE_RESTORING, StoredChunk, in_flight, pump_stored, reading_workers, writing_workers};
+use super::pump::{StoredChunk, beside_restoring, in_flight, pump_stored, reading_workers, writing_workers};
 use super::signed_digest::{check_digest, digest_of};
 use super::sink::{ContentStore, DecodedChunk, PayloadSink};
 use super::source::Source;
@@ -34,7 +34,7 @@ pub(crate) fn read_payload<B: PayloadBlob>(
 ) -> Result<()> {
     let kind = source.kind();
     source.is_kept(sink.kept());
-    let pool = BufferPool::new(usize::try_from(payload.chunk_bytes).unwrap_or(usize::MAX));
+    let pool = BufferPool::apart(usize::try_from(payload.chunk_bytes).unwrap_or(usize::MAX));
     let done = sink.chunks_done().min(chunks.len() as u64);
     let (passed, left) = chunks
         .split_at_checked(usize::try_from(done).unwrap_or(usize::MAX))
@@ -77,17 +77,18 @@ pub(crate) fn read_payload<B: PayloadBlob>(
     )?;
     collector.pass_early()?;
     // Then one for each stretch with encoded blobs or without: beside a restoring fewer chunks are under way.
+    let beside = beside_restoring(&payload);
     let mut left = numbered.peekable();
     while let Some((_, _, (span, _))) = left.peek() {
         let encoded = payload.has_encoded(*span);
         if encoded {
             // What more chunks took than go by from here on is room for what makes the blob.
-            pool.keep(BESIDE_RESTORING);
+            pool.keep(beside);
         }
         let stretch = std::iter::from_fn(|| left.next_if(|(_, _, (span, _))| payload.has_encoded(*span) == encoded));
         pump_stored(
             workers,
-            if encoded { BESIDE_RESTORING } else { in_flight(workers) },
+            if encoded { beside } else { in_flight(workers) },
             source,
             &pool,
             stretch,

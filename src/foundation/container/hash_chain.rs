@@ -114,6 +114,7 @@ mod tests {
             blobs: &SIZES,
             early: 0,
             chunk_bytes: 64,
+            copies: false,
         }
     }
 

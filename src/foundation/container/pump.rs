@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::chunk::{Chunk, codec_word};
+use super::cut::Payload;
 use super::entry::chunk_name;
 use super::source::{Nouns, Source};
 use crate::domain::{Class, Error, Hash, Result};
@@ -52,9 +53,12 @@ pub(super) fn in_flight(workers: usize) -> usize {
     workers.saturating_add(3)
 }
 
-/// Chunks that are under way while an encoded blob is made: what makes it holds more than they do, and is slower than they are read. While it
-/// takes one apart the next is read and compared.
-pub(super) const BESIDE_RESTORING: usize = 2;
+/// Returns how many chunks are under way while an encoded blob is made: what makes it holds more than they do, and is slower than they are read.
+/// While it takes one apart the next is read and compared, unless blobs are made of parts of others too: what is read of these has room of its
+/// own, and ten times as much is made of a chunk.
+pub(super) fn beside_restoring<B>(payload: &Payload<'_, B>) -> usize {
+    if payload.copies { 1 } else { 2 }
+}
 
 /// Produces by turns and works on `workers` threads, and consumes in order on the caller's thread. At most `in_flight` jobs are under way at
 /// once.

@@ -153,6 +153,7 @@ impl Made {
             blobs: &self.parts,
             early: 1,
             chunk_bytes: CHUNK,
+            copies: false,
         }
     }
 
@@ -215,6 +216,7 @@ fn made() -> Made {
         blobs: &parts,
         early: 1,
         chunk_bytes: CHUNK,
+        copies: false,
     };
     let mut written = Vec::new();
     let mut left = contents.iter().filter(|bytes| !bytes.is_empty()).cloned();

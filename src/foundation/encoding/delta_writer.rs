@@ -98,7 +98,7 @@ pub fn write_delta_travel(
 /// A recipe or script as a record.
 fn told(bytes: &[u8]) -> Result<Record> {
     let job = Job {
-        bytes: bytes.to_vec(),
+        bytes: bytes.to_vec().into(),
         plain: 0,
     };
     let record = compress(job, RECIPE_LEVEL, &mut Vec::new())?;
@@ -166,7 +166,7 @@ impl<'a> Group<'a> {
 
     fn compressed(&self, prefix: &[u8], record: &[u8]) -> Result<Record> {
         let job = Job {
-            bytes: [prefix, record].concat(),
+            bytes: [prefix, record].concat().into(),
             plain: prefix.len(),
         };
         compress(job, self.level.number(), &mut Vec::new())

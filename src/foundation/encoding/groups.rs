@@ -32,7 +32,7 @@ pub(super) struct Groups {
 }
 
 /// Bytes of plain that are handed on at once.
-const GATHERED: usize = 1 << 20;
+const GATHERED: usize = 256 << 10;
 
 /// Takes plain as it is made.
 pub(super) type TakePlain<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;

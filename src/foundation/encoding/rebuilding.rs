@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::line::Gzip;
 use super::workshop::{TakeMade, Workshop};
 use crate::domain::{Class, Digest, Error, Hash, Result};
-use crate::recipe::{Fault, Joiner, Splitter, judge};
+use crate::recipe::{Fault, Joiner, PieceBuffers, Splitter, judge};
 
 /// A gzip file that is being made again.
 pub(super) struct Rebuilding {
@@ -38,14 +38,14 @@ impl Rebuilding {
     /// # Errors
     ///
     /// `E-FORMAT recipe`.
-    pub(super) fn new(digest: Digest, size: u64, gzip: Gzip, recipe: Vec<u8>) -> Result<Self> {
+    pub(super) fn new(digest: Digest, size: u64, gzip: Gzip, recipe: Vec<u8>, buffers: &PieceBuffers) -> Result<Self> {
         let recipe = judge(recipe, gzip.producer, gzip.plain_size, size).map_err(|fault| told(fault, digest, gzip))?;
         Ok(Self {
             digest,
             gzip,
             joiner: Joiner::new(&recipe),
-            workshop: Workshop::new(gzip.producer, gzip.plain_size),
-            splitter: Splitter::new(recipe),
+            workshop: Workshop::new(gzip.producer, gzip.plain_size, buffers),
+            splitter: Splitter::new(recipe, buffers),
             plain: Sha256::new(),
         })
     }

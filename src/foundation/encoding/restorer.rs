@@ -11,6 +11,7 @@ use super::window::{WINDOW, Window};
 use crate::container::{Kind, check_digest, check_prefixed, decode_prefixed};
 use crate::domain::{Digest, Hash, Result};
 use crate::panics::{self, caught};
+use crate::recipe::PieceBuffers;
 use crate::stream::BufferPool;
 
 /// What the index says of an encoded blob, and how its bundle is cut.
@@ -33,6 +34,7 @@ pub(crate) struct Statement {
 pub(crate) struct Buffers {
     windows: BufferPool,
     records: RecordBuffers,
+    pieces: PieceBuffers,
 }
 
 impl Default for Buffers {
@@ -40,6 +42,7 @@ impl Default for Buffers {
         Self {
             windows: BufferPool::new(WINDOW),
             records: RecordBuffers::default(),
+            pieces: PieceBuffers::default(),
         }
     }
 }
@@ -74,6 +77,7 @@ pub(crate) struct Restorer {
     /// As much of its body as came, where it comes in parts.
     body: Gathered,
     window: Window,
+    pieces: PieceBuffers,
     original: Original,
 }
 
@@ -141,6 +145,7 @@ impl Restorer {
             record: None,
             body: buffers.records.empty(),
             window: Window::new(&buffers.windows),
+            pieces: buffers.pieces.clone(),
             original: Original::new(statement),
         }
     }
@@ -203,7 +208,7 @@ impl Restorer {
             Next::Nothing => {}
             Next::Recipe(gzip) => {
                 let recipe = record.told(self.kind, Told::Recipe, body)?;
-                self.rebuilding = Some(Rebuilding::new(digest, size, gzip, recipe)?);
+                self.rebuilding = Some(Rebuilding::new(digest, size, gzip, recipe, &self.pieces)?);
             }
             Next::Script => {
                 let script = record.told(self.kind, Told::Script, body)?;

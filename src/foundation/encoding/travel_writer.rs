@@ -8,9 +8,10 @@ use sha2::{Digest as _, Sha256};
 use super::line::Gzip;
 use super::plain_cut::{PREFIX, PlainCut};
 use super::record::RecordHead;
+use super::window::WINDOW;
 use crate::container::encode_prefixed;
 use crate::domain::{Class, Code, Digest, Error, Hash, Result};
-use crate::stream::{ordered_map, read_exact_or_end, worker_count};
+use crate::stream::{PooledVec, VecPool, ordered_map, read_exact_or_end, worker_count};
 
 /// Of ten parts of a blob its travel form may have so many: less gain is not worth a restoring.
 pub(super) const MOST_TENTHS: u64 = 9;
@@ -42,7 +43,7 @@ pub struct TravelForm {
 /// A record on its way: what a worker compresses.
 pub(super) struct Job {
     /// The prefix, and the plain behind it.
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: PooledVec,
     /// Where the plain begins.
     pub(super) plain: usize,
 }
@@ -115,7 +116,7 @@ fn write(
     let mut written = Written::new(out);
     if let Some(recipe) = recipe {
         let job = Job {
-            bytes: recipe.to_vec(),
+            bytes: recipe.to_vec().into(),
             plain: 0,
         };
         let record = compress(job, RECIPE_LEVEL, &mut Vec::new())?;
@@ -155,7 +156,9 @@ struct Plain<'a> {
     source: Compared<'a>,
     records: PlainCut,
     /// The plain before the next record, of its group.
-    before: Vec<u8>,
+    before: PooledVec,
+    /// What records are given away in: a fresh 12 MiB for each would cost more than compressing some of them.
+    jobs: VecPool,
 }
 
 impl<'a> Plain<'a> {
@@ -163,7 +166,8 @@ impl<'a> Plain<'a> {
         Self {
             source: Compared::new(digest, size, source),
             records: PlainCut::new(size),
-            before: Vec::new(),
+            before: PooledVec::default(),
+            jobs: VecPool::default(),
         }
     }
 
@@ -179,7 +183,8 @@ impl<'a> Plain<'a> {
             return Some(Err(error));
         }
         let kept = bytes.len().saturating_sub(PREFIX);
-        self.before = bytes.get(kept..).unwrap_or_default().to_vec();
+        self.before = self.jobs.take(WINDOW);
+        self.before.extend_from_slice(bytes.get(kept..).unwrap_or_default());
         Some(Ok(Job { bytes, plain }))
     }
 }
@@ -254,7 +259,7 @@ pub(super) struct Record {
 
 /// Compresses what stands behind a prefix, or leaves it as it is.
 pub(super) fn compress(job: Job, level: i32, buffer: &mut Vec<u8>) -> Result<Record> {
-    let Job { mut bytes, plain } = job;
+    let Job { bytes, plain } = job;
     let (prefix, body) = bytes.split_at_checked(plain).unwrap_or((&[], &bytes));
     let plain_size = body.len() as u64;
     buffer.resize(body.len(), 0);
@@ -265,10 +270,9 @@ pub(super) fn compress(job: Job, level: i32, buffer: &mut Vec<u8>) -> Result<Rec
             plain: plain_size,
         });
     }
-    bytes.drain(..plain);
     Ok(Record {
         raw: true,
-        body: bytes,
+        body: body.to_vec(),
         plain: plain_size,
     })
 }

@@ -11,7 +11,7 @@ use std::thread;
 use crate::domain::{Class, Error, Result};
 use crate::panics::{self, caught};
 use crate::producer::Producer;
-use crate::recipe::{Fault, Made, Piece, Step, Worker};
+use crate::recipe::{Fault, Made, Piece, PieceBuffers, Step, Worker};
 use crate::stream::worker_count;
 
 /// Plain bytes of what is under way, at most.
@@ -36,6 +36,7 @@ enum Part {
 pub(super) struct Workshop {
     producer: Producer,
     plain: u64,
+    buffers: PieceBuffers,
     /// Nobody works before there is a piece.
     jobs: Option<Sender<Job>>,
     parts: VecDeque<(usize, Part)>,
@@ -47,10 +48,11 @@ pub(super) struct Workshop {
 pub(super) type TakeMade<'a> = dyn FnMut(Made) -> Result<std::result::Result<(), Fault>> + 'a;
 
 impl Workshop {
-    pub(super) fn new(producer: Producer, plain: u64) -> Self {
+    pub(super) fn new(producer: Producer, plain: u64, buffers: &PieceBuffers) -> Self {
         Self {
             producer,
             plain,
+            buffers: buffers.clone(),
             jobs: None,
             parts: VecDeque::new(),
             under_way: 0,
@@ -113,7 +115,9 @@ impl Workshop {
     fn ask(&mut self, piece: Piece) -> Result<Receiver<Outcome>> {
         let jobs = match &self.jobs {
             Some(jobs) => jobs,
-            None => self.jobs.insert(start(self.producer, self.plain, &self.given_up)?),
+            None => self
+                .jobs
+                .insert(start(self.producer, self.plain, &self.buffers, &self.given_up)?),
         };
         let (sender, outcome) = mpsc::sync_channel(1);
         jobs.send((piece, sender)).map_err(|_| gone())?;
@@ -128,11 +132,11 @@ impl Drop for Workshop {
 }
 
 /// Starts a worker a core; each ends when the workshop is gone.
-fn start(producer: Producer, plain: u64, given_up: &Arc<AtomicBool>) -> Result<Sender<Job>> {
+fn start(producer: Producer, plain: u64, buffers: &PieceBuffers, given_up: &Arc<AtomicBool>) -> Result<Sender<Job>> {
     let (sender, jobs) = mpsc::channel::<Job>();
     let jobs = Arc::new(Mutex::new(jobs));
     for _ in 0..worker_count() {
-        let (jobs, given_up) = (Arc::clone(&jobs), Arc::clone(given_up));
+        let (jobs, buffers, given_up) = (Arc::clone(&jobs), buffers.clone(), Arc::clone(given_up));
         let work = move || {
             let mut worker = None;
             loop {
@@ -141,7 +145,7 @@ fn start(producer: Producer, plain: u64, given_up: &Arc<AtomicBool>) -> Result<S
                 let made = caught("rebuilder", || {
                     panics::point("rebuilder");
                     worker
-                        .get_or_insert_with(|| Worker::new(producer, plain, Arc::clone(&given_up)))
+                        .get_or_insert_with(|| Worker::new(producer, plain, &buffers, Arc::clone(&given_up)))
                         .make(&piece)
                 });
                 // After a panic nobody knows what the emulator's state is worth.
@@ -184,12 +188,13 @@ mod tests {
         }
         let size = parts * (6 + stream.len() as u64);
         let recipe = judge(recipe.finish(), Producer::Zlib1Level6, 2_000 * parts, size).unwrap();
-        let (mut joiner, mut splitter) = (Joiner::new(&recipe), Splitter::new(recipe));
-        let mut workshop = Workshop::new(Producer::Zlib1Level6, 2_000 * parts);
+        let buffers = PieceBuffers::default();
+        let (mut joiner, mut splitter) = (Joiner::new(&recipe), Splitter::new(recipe, &buffers));
+        let mut workshop = Workshop::new(Producer::Zlib1Level6, 2_000 * parts, &buffers);
         let (mut most, mut out) = ((0, 0), Vec::new());
         let mut take = |made| match joiner.take(made) {
             Ok(bytes) => {
-                out.extend(bytes);
+                out.extend_from_slice(&bytes);
                 Ok(Ok(()))
             }
             Err(fault) => Ok(Err(fault)),

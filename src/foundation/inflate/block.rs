@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Read;
 
 use super::code::Code;
-use super::source::{Fault, Source};
+use super::source::{Fault, Ready, Source};
 
 /// The farthest match.
 const WINDOW: usize = 32_768;
@@ -144,7 +144,7 @@ impl Inflater {
 
     /// Makes room for the longest match.
     fn room<E>(&mut self, plain: &mut dyn FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        if self.filled + 258 <= self.plain.len() {
+        if self.filled + LONGEST <= self.plain.len() {
             return Ok(());
         }
         self.give(plain)?;
@@ -164,10 +164,17 @@ impl Inflater {
         if source.take(16)? != size ^ 0xffff {
             return Err(Fault::Damaged.into());
         }
-        for _ in 0..size {
+        let mut left = size;
+        while left > 0 {
             self.room(plain)?;
-            self.plain[self.filled] = source.byte()?;
-            self.filled += 1;
+            let room = self.plain.len() - self.filled;
+            let now = usize::try_from(left).unwrap_or(room).min(room);
+            source.parts(now as u64, &mut |part: &[u8]| {
+                self.plain[self.filled..self.filled + part.len()].copy_from_slice(part);
+                self.filled += part.len();
+                Ok::<(), Fault>(())
+            })?;
+            left -= now as u64;
         }
         self.reach = WINDOW.min(self.reach + usize::try_from(size).unwrap_or(WINDOW));
         count.plain = size;
@@ -220,6 +227,10 @@ impl Inflater {
     ) -> Result<(), E> {
         loop {
             self.room(plain)?;
+            if self.at_hand(source, count, fixed)? {
+                return Ok(());
+            }
+            self.room(plain)?;
             let (literal, distance) = if fixed {
                 (&self.fixed_literal, &self.fixed_distance)
             } else {
@@ -237,9 +248,9 @@ impl Inflater {
                 count.plain += 1;
                 continue;
             }
-            let length = length(source, symbol - 257)?;
+            let length = with_extra(source, length_of(symbol - 257))?;
             let symbol = distance.read(source)?;
-            let distance = far(source, symbol)?;
+            let distance = with_extra(source, distance_of(symbol))?;
             if distance > self.reach {
                 return Err(Fault::Damaged.into());
             }
@@ -256,6 +267,122 @@ impl Inflater {
             count.plain += length as u64;
         }
     }
+
+    /// Reads symbols as long as their bits are at hand and there is room; returns whether the block ends with them. A symbol that is none of
+    /// the format's is left to who reads symbol by symbol.
+    fn at_hand<R: Read>(&mut self, source: &mut Source<R>, count: &mut Count, fixed: bool) -> Result<bool, Fault> {
+        let (literals, distances) = if fixed {
+            (&self.fixed_literal, &self.fixed_distance)
+        } else {
+            (&self.literal, &self.distance)
+        };
+        let (plain, start) = (&mut *self.plain, self.filled);
+        let Ready {
+            mut bits,
+            count: mut have,
+            bytes,
+        } = source.ready();
+        let (mut filled, mut symbols, mut at, mut ends) = (start, 0, 0, false);
+        // A length with its distance takes at most 48 bits.
+        while filled + LONGEST <= plain.len() {
+            if have < 48 {
+                let Some(more) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) else {
+                    break;
+                };
+                bits |= u64::from_le_bytes(*more) << have;
+                at += ((63 - have) >> 3) as usize;
+                have |= 0b11_1000;
+            }
+            let (Some(mut symbol), mut width) = literals.find(bits) else {
+                break;
+            };
+            // Literals seldom come alone; three of them have at most 45 bits.
+            let mut alone = 0;
+            while symbol < 256 && alone < 2 {
+                plain[filled] = symbol.to_le_bytes()[0];
+                filled += 1;
+                symbols += 1;
+                alone += 1;
+                (bits, have) = (bits >> width, have - width);
+                let (Some(next), next_width) = literals.find(bits) else {
+                    (symbol, width) = (usize::MAX, 0);
+                    break;
+                };
+                (symbol, width) = (next, next_width);
+            }
+            if symbol < 256 {
+                plain[filled] = symbol.to_le_bytes()[0];
+                filled += 1;
+                symbols += 1;
+                (bits, have) = (bits >> width, have - width);
+                continue;
+            }
+            if symbol == 256 {
+                (bits, have) = (bits >> width, have - width);
+                ends = true;
+                break;
+            }
+            if alone > 0 {
+                // Bits for all of the match may be missing.
+                continue;
+            }
+            let Some((least, extra)) = length_of(symbol - 257) else {
+                break;
+            };
+            let after = bits >> width;
+            let length = least + usize::try_from(after & ((1 << extra) - 1)).unwrap_or(0);
+            let after = after >> extra;
+            let (Some(symbol), far_width) = distances.find(after) else {
+                break;
+            };
+            let Some((least, far_extra)) = distance_of(symbol) else {
+                break;
+            };
+            let distance = least + usize::try_from(after >> far_width & ((1 << far_extra) - 1)).unwrap_or(0);
+            if distance > self.reach + (filled - start) {
+                return Err(Fault::Damaged);
+            }
+            (bits, have) = (
+                after >> far_width >> far_extra,
+                have - (width + extra + far_width + far_extra),
+            );
+            copy(plain, filled, distance, length);
+            filled += length;
+            symbols += 1;
+        }
+        source.go_on(bits, have, at);
+        count.symbols += symbols;
+        count.plain += (filled - start) as u64;
+        self.reach = WINDOW.min(self.reach + (filled - start));
+        self.filled = filled;
+        Ok(ends)
+    }
+}
+
+/// Bytes that are copied at once: a match may write as many more than it has.
+const COPIED: usize = 16;
+/// The longest match, with what copying it may write behind it.
+const LONGEST: usize = 258 + COPIED;
+
+/// Copies a match within the plain; there is room for [`LONGEST`].
+#[inline]
+fn copy(plain: &mut [u8], to: usize, distance: usize, length: usize) {
+    let from = to - distance;
+    if distance >= COPIED {
+        let mut done = 0;
+        while done < length {
+            let part: [u8; COPIED] = *plain[from + done..].first_chunk().unwrap_or(&[0; COPIED]);
+            plain[to + done..to + done + COPIED].copy_from_slice(&part);
+            done += COPIED;
+        }
+    } else if distance == 1 {
+        let byte = plain[from];
+        plain[to..to + length].fill(byte);
+    } else {
+        for at in 0..length {
+            plain[to + at] = plain[from + at];
+        }
+    }
 }
 
 struct Count {
@@ -263,27 +390,35 @@ struct Count {
     symbols: u64,
 }
 
-fn length<R: Read>(source: &mut Source<R>, symbol: usize) -> Result<usize, Fault> {
+/// The shortest length of a symbol, less the first one's number, and its extra bits.
+#[inline]
+fn length_of(symbol: usize) -> Option<(usize, u32)> {
     match symbol {
-        0..8 => Ok(symbol + 3),
+        0..8 => Some((symbol + 3, 0)),
         8..28 => {
             let extra = u32::try_from(symbol / 4 - 1).unwrap_or(0);
-            let more = usize::try_from(source.take(extra)?).unwrap_or(0);
-            Ok(((4 + symbol % 4) << extra) + 3 + more)
+            Some((((4 + symbol % 4) << extra) + 3, extra))
         }
-        28 => Ok(258),
-        _ => Err(Fault::Damaged),
+        28 => Some((258, 0)),
+        _ => None,
     }
 }
 
-fn far<R: Read>(source: &mut Source<R>, symbol: usize) -> Result<usize, Fault> {
+/// The shortest distance of a symbol, and its extra bits.
+#[inline]
+fn distance_of(symbol: usize) -> Option<(usize, u32)> {
     match symbol {
-        0..4 => Ok(symbol + 1),
+        0..4 => Some((symbol + 1, 0)),
         4..30 => {
             let extra = u32::try_from(symbol / 2 - 1).unwrap_or(0);
-            let more = usize::try_from(source.take(extra)?).unwrap_or(0);
-            Ok(((2 + symbol % 2) << extra) + 1 + more)
+            Some((((2 + symbol % 2) << extra) + 1, extra))
         }
-        _ => Err(Fault::Damaged),
+        _ => None,
     }
+}
+
+/// Adds the extra bits that follow.
+fn with_extra<R: Read>(source: &mut Source<R>, least: Option<(usize, u32)>) -> Result<usize, Fault> {
+    let (least, extra) = least.ok_or(Fault::Damaged)?;
+    Ok(least + usize::try_from(source.take(extra)?).unwrap_or(0))
 }

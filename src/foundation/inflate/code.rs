@@ -69,28 +69,38 @@ impl Code {
         Ok(())
     }
 
+    /// Reads a symbol.
     #[inline]
     pub(super) fn read<R: Read>(&self, source: &mut Source<R>) -> Result<usize, Fault> {
-        let bits = source.peek()?;
+        let (symbol, length) = self.find(source.peek()?);
+        source.skip(length)?;
+        symbol.ok_or(Fault::Damaged)
+    }
+
+    /// Returns the symbol that bits begin with, and its length; behind the end of a source they are no bits. Bits that stand for nothing are of
+    /// the greatest length.
+    #[inline]
+    pub(super) fn find(&self, bits: u64) -> (Option<usize>, u32) {
         let (symbol, length) = self.short[(bits & ((1 << SHORT) - 1)) as usize % (1 << SHORT)];
         if length > 0 {
-            source.skip(u32::from(length))?;
-            return Ok(usize::from(symbol));
+            return (Some(usize::from(symbol)), u32::from(length));
         }
+        self.find_long(bits)
+    }
+
+    fn find_long(&self, bits: u64) -> (Option<usize>, u32) {
         let (mut code, mut first, mut index) = (0_u32, 0_u32, 0_usize);
         for length in 1..16 {
             code |= u32::from(bits >> (length - 1) & 1 == 1);
             let count = u32::from(self.counts[length as usize]);
             if code < first + count {
-                source.skip(length)?;
-                return Ok(usize::from(self.symbols[index + (code - first) as usize]));
+                let symbol = self.symbols[index + (code - first) as usize];
+                return (Some(usize::from(symbol)), length);
             }
             index += count as usize;
             first = (first + count) << 1;
             code <<= 1;
         }
-        // Bits that stand for nothing; behind the end of the source they are no bits.
-        source.skip(15)?;
-        Err(Fault::Damaged)
+        (None, 15)
     }
 }

@@ -7,6 +7,9 @@ mod code;
 mod gzip;
 mod source;
 
+#[cfg(test)]
+mod tests;
+
 pub use block::{Block, BlockKind, Inflater};
 pub use gzip::{Member, is_gzip};
 pub use source::{Fault, Source};

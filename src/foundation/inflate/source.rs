@@ -30,6 +30,16 @@ pub struct Source<R> {
     ended: bool,
 }
 
+/// What of a source needs no reading.
+#[derive(Clone, Copy)]
+pub(super) struct Ready<'a> {
+    /// The next bits, lowest first; those above `count` are 0.
+    pub(super) bits: u64,
+    pub(super) count: u32,
+    /// The bytes behind them.
+    pub(super) bytes: &'a [u8],
+}
+
 impl<R> fmt::Debug for Source<R> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -118,6 +128,26 @@ impl<R: Read> Source<R> {
         Ok(())
     }
 
+    /// Bits that are at hand, and the bytes behind them that were read already: whoever takes of them says what is left.
+    #[inline]
+    pub(super) fn ready(&self) -> Ready<'_> {
+        Ready {
+            bits: self.bits,
+            count: self.count,
+            bytes: self.buffer.get(self.at..self.filled).unwrap_or_default(),
+        }
+    }
+
+    /// Goes on with what is left of [`ready`](Self::ready): so many bits, of so many bytes more.
+    #[inline]
+    pub(super) fn go_on(&mut self, bits: u64, count: u32, bytes: usize) {
+        // Bytes that are not counted yet may stand above.
+        self.bits = bits & 1_u64.checked_shl(count).map_or(u64::MAX, |above| above - 1);
+        self.count = count;
+        self.at += bytes;
+        self.taken += bytes as u64;
+    }
+
     /// Takes at most 32 bits.
     #[inline]
     pub(crate) fn take(&mut self, width: u32) -> Result<u64, Fault> {
@@ -149,14 +179,45 @@ impl<R: Read> Source<R> {
         Ok(bytes)
     }
 
-    /// Passes over so many bytes.
+    /// Passes over so many bytes at a byte's border.
     ///
     /// # Errors
     ///
     /// [`Fault::Cut`], [`Fault::Io`].
     pub fn pass(&mut self, size: u64) -> Result<(), Fault> {
-        for _ in 0..size {
-            self.byte()?;
+        self.parts(size, &mut |_: &[u8]| Ok(()))
+    }
+
+    /// Hands over so many bytes at a byte's border, in parts as they were read.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Cut`], [`Fault::Io`], or what `take` fails with.
+    pub(super) fn parts<E: From<Fault>>(
+        &mut self,
+        mut size: u64,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while size > 0 {
+            if self.count > 0 {
+                let byte = self.bits.to_le_bytes()[0];
+                self.skip(8)?;
+                take(&[byte])?;
+                size -= 1;
+                continue;
+            }
+            if self.at == self.filled {
+                if self.at_end()? {
+                    return Err(Fault::Cut.into());
+                }
+                continue;
+            }
+            let here = self.buffer.get(self.at..self.filled).unwrap_or_default();
+            let now = usize::try_from(size).unwrap_or(usize::MAX).min(here.len());
+            take(here.get(..now).unwrap_or_default())?;
+            self.at += now;
+            self.taken += now as u64;
+            size -= now as u64;
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ pub(super) fn payload(parts: &[PartEntry]) -> Payload<'_, PartEntry> {
         blobs: parts,
         early: parts.len(),
         chunk_bytes: limits::PART_BYTES as u64,
+        copies: false,
     }
 }
 

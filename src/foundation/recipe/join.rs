@@ -1,6 +1,7 @@
 //! Puts what was made together again, in the order of the recipe: a piece may begin in the byte in which the one before ends.
 
 use crate::producer::Work;
+use crate::stream::PooledVec;
 
 use super::judge::{Fault, Judged};
 use super::piece::Made;
@@ -34,7 +35,7 @@ impl Joiner {
     /// # Errors
     ///
     /// [`Fault::Differs`], [`Fault::Work`].
-    pub fn take(&mut self, mut made: Made) -> Result<Vec<u8>, Fault> {
+    pub fn take(&mut self, mut made: Made) -> Result<PooledVec, Fault> {
         self.work.count(made.work).map_err(|_| Fault::Work)?;
         if let Some(framed) = made.framed {
             self.framed += made.bytes.len() as u64;

@@ -3,6 +3,7 @@
 //! A recipe is judged whole before the first byte is rebuilt, and walked as the bytes that it is. Faults are plain words here; whoever
 //! reads a bundle gives them class and code.
 
+mod buffers;
 pub mod find;
 mod grammar;
 mod join;
@@ -15,6 +16,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use buffers::PieceBuffers;
 pub use grammar::{BLOCKS, Operation, Operations, Pieces, RAW};
 pub use join::Joiner;
 pub use judge::{Fault, Judged, judge};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::producer::{Border, Encoder, Output, Producer, Start, Stop, Work};
-use crate::stream::PooledBuffer;
+use crate::stream::PooledVec;
 
+use super::buffers::PieceBuffers;
 use super::judge::Fault;
 
 /// Plain bytes behind a piece that its emulator looks at.
@@ -29,7 +30,7 @@ pub(super) enum Goal {
 #[derive(Debug)]
 pub struct Piece {
     /// The dictionary, the piece, and what the emulator sees behind it.
-    pub(super) plain: PooledBuffer,
+    pub(super) plain: PooledVec,
     /// Bytes of the dictionary.
     pub(super) before: usize,
     pub(super) position: u64,
@@ -65,7 +66,7 @@ pub(super) struct Framed {
 /// What was made.
 #[derive(Debug)]
 pub struct Made {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: PooledVec,
     /// Bits behind the last whole byte.
     pub(super) tail: u8,
     pub(super) work: u64,
@@ -76,7 +77,7 @@ pub struct Made {
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) goal: Goal,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: PooledVec,
     pub(super) tail: u8,
     pub(super) complete: bool,
     /// Whether nobody waits for it any more.
@@ -84,7 +85,7 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    pub(super) fn new(goal: Goal, given_up: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(goal: Goal, buffers: &PieceBuffers, given_up: Arc<AtomicBool>) -> Self {
         // What a piece comes to is known; a stream that is made as its plain comes is taken away in parts.
         let bytes = match goal {
             Goal::Exactly { plain, bits } if plain <= GATHERED => bits.div_ceil(8).min(plain.saturating_add(LONGER)),
@@ -93,7 +94,7 @@ impl Wanted {
         Self {
             given_up,
             goal,
-            bytes: Vec::with_capacity(usize::try_from(bytes).unwrap_or(0)),
+            bytes: buffers.made(usize::try_from(bytes).unwrap_or(0)),
             tail: 0,
             complete: false,
         }
@@ -124,18 +125,23 @@ impl Output for Wanted {
 /// Makes pieces of one producer; each thread has its own.
 #[derive(Debug)]
 pub struct Worker {
-    encoder: Box<dyn Encoder>,
+    producer: Producer,
+    /// Nothing while it works: after a panic nobody knows what its state is worth.
+    encoder: Option<Box<dyn Encoder>>,
     allowed: u64,
+    buffers: PieceBuffers,
     given_up: Arc<AtomicBool>,
 }
 
 impl Worker {
     /// For a blob of so many plain bytes; at the next block it stops once it is given up.
-    pub fn new(producer: Producer, plain: u64, given_up: Arc<AtomicBool>) -> Self {
+    pub fn new(producer: Producer, plain: u64, buffers: &PieceBuffers, given_up: Arc<AtomicBool>) -> Self {
         Self {
-            given_up,
-            encoder: producer.encoder(),
+            producer,
+            encoder: None,
             allowed: Work::of_blob(plain).allowed(),
+            buffers: buffers.clone(),
+            given_up,
         }
     }
 
@@ -145,17 +151,25 @@ impl Worker {
     ///
     /// [`Fault::Differs`], [`Fault::Work`].
     pub fn make(&mut self, piece: &Piece) -> Result<Made, Fault> {
-        let mut wanted = Wanted::new(piece.goal, Arc::clone(&self.given_up));
+        let encoder = self.encoder.take();
+        let mut encoder = encoder.unwrap_or_else(|| self.buffers.encoder(self.producer));
+        let made = self.make_with(&mut *encoder, piece);
+        self.encoder = Some(encoder);
+        made
+    }
+
+    fn make_with(&self, encoder: &mut dyn Encoder, piece: &Piece) -> Result<Made, Fault> {
+        let mut wanted = Wanted::new(piece.goal, &self.buffers, Arc::clone(&self.given_up));
         let mut work = Work::up_to(self.allowed);
         let (before, plain) = piece.plain.split_at(piece.before);
-        self.encoder.start(&Start {
+        encoder.start(&Start {
             before,
             position: piece.position,
             left: piece.left,
             phase: piece.phase,
             last: piece.last,
         });
-        fault(self.encoder.feed(plain, &mut wanted, &mut work))?;
+        fault(encoder.feed(plain, &mut wanted, &mut work))?;
         if !wanted.complete {
             return Err(Fault::Differs);
         }
@@ -165,6 +179,14 @@ impl Worker {
             work: work.done(),
             framed: piece.framed,
         })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if let Some(encoder) = self.encoder.take() {
+            self.buffers.done(self.producer, encoder);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::buffers::PieceBuffers;
 use super::join::Joiner;
 use super::judge::{Fault, Judged};
 use super::piece::Worker;
@@ -18,10 +19,11 @@ pub struct Rebuild {
 impl Rebuild {
     /// For a recipe.
     pub fn new(recipe: Judged) -> Self {
+        let buffers = PieceBuffers::default();
         Self {
-            worker: Worker::new(recipe.producer(), recipe.plain(), Arc::default()),
+            worker: Worker::new(recipe.producer(), recipe.plain(), &buffers, Arc::default()),
             joiner: Joiner::new(&recipe),
-            splitter: Splitter::new(recipe),
+            splitter: Splitter::new(recipe, &buffers),
         }
     }
 

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use crate::producer::{DICTIONARY, Encoder, Start, Work};
 
-use super::grammar::{BLOCKS, Operation, Operations, Pieces};
+use super::buffers::PieceBuffers;
+use super::grammar::{Operation, Operations, Pieces};
 use super::judge::{Fault, Judged};
 use super::piece::{AHEAD, Framed, GATHERED, Goal, Made, Piece, Wanted, fault};
-use crate::stream::BufferPool;
+use crate::stream::PooledVec;
 
 /// Plain that is looked at once.
 const PART: usize = 65_536;
@@ -50,7 +51,7 @@ pub struct Splitter {
     next: usize,
     state: State,
     /// Plain of the operation from `base` on, and of those behind it.
-    buffer: Vec<u8>,
+    buffer: PooledVec,
     base: u64,
     /// Where the piece begins in the operation, and how much plain the operation has.
     start: u64,
@@ -61,31 +62,31 @@ pub struct Splitter {
     encoder: Option<Box<dyn Encoder>>,
     work: Work,
     /// What pieces are given away in.
-    pieces: BufferPool,
+    buffers: PieceBuffers,
 }
 
 impl Splitter {
     /// For a recipe.
-    pub fn new(recipe: Judged) -> Self {
-        Self::gathering(recipe, GATHERED)
+    pub fn new(recipe: Judged, buffers: &PieceBuffers) -> Self {
+        Self::gathering(recipe, GATHERED, buffers)
     }
 
     /// With another bound of what is gathered.
-    pub(super) fn gathering(recipe: Judged, gathered: u64) -> Self {
+    pub(super) fn gathering(recipe: Judged, gathered: u64, buffers: &PieceBuffers) -> Self {
         Self {
             gathered,
             work: Work::of_blob(recipe.plain),
             recipe,
             next: 0,
             state: State::Between,
-            buffer: Vec::new(),
+            buffer: buffers.plain(PART),
             base: 0,
             start: 0,
             all: 0,
             phase: 0,
             fed: 0,
             encoder: None,
-            pieces: BufferPool::new(largest(gathered)),
+            buffers: buffers.clone(),
         }
     }
 
@@ -125,7 +126,7 @@ impl Splitter {
                 let (plain, bits) = (*plain, *bits);
                 let goal = Goal::Exactly { plain, bits };
                 if plain > self.gathered {
-                    *streaming = Some(Box::new(Wanted::new(goal, Arc::default())));
+                    *streaming = Some(Box::new(Wanted::new(goal, &self.buffers, Arc::default())));
                     self.start_here();
                     return Ok(true);
                 }
@@ -178,10 +179,8 @@ impl Splitter {
 
     fn piece(&self, end: u64, left: u64, last: bool, goal: Goal, framed: Option<Framed>) -> Piece {
         let part = &self.buffer[self.at(self.before())..self.at(end)];
-        let mut plain = self.pieces.take(part.len());
-        plain.bytes_mut().copy_from_slice(part);
         Piece {
-            plain,
+            plain: self.buffers.piece(part),
             before: self.at(self.start) - self.at(self.before()),
             position: self.start,
             left,
@@ -203,7 +202,7 @@ impl Splitter {
             Operation::Raw(raw) => {
                 let bytes = raw.to_vec();
                 emit(Step::Made(Made {
-                    bytes,
+                    bytes: bytes.into(),
                     tail: 0,
                     work: 0,
                     framed: None,
@@ -312,7 +311,7 @@ impl Splitter {
         self.fed = to;
         let complete = wanted.complete;
         let made = Made {
-            bytes: std::mem::take(&mut wanted.bytes),
+            bytes: wanted.bytes.split(),
             tail: wanted.tail,
             work: self.work.done() - worked,
             framed: None,
@@ -328,10 +327,4 @@ impl Splitter {
         self.forget(to.min(self.start + plain));
         Ok(false)
     }
-}
-
-/// Bytes of the largest piece or block that is given away, with what stands before and behind it.
-fn largest(gathered: u64) -> usize {
-    let bytes = gathered.max(*BLOCKS.end()).saturating_add(AHEAD);
-    usize::try_from(bytes).unwrap_or(usize::MAX).saturating_add(DICTIONARY)
 }

@@ -6,7 +6,7 @@ use crate::inflate::{self, Inflater, Source};
 use crate::producer::tests::{is_slow, tried};
 use crate::producer::{Border, Operation as Shape, Output, Producer, Start, Stop, Work};
 
-use super::{Fault, Joiner, Rebuild, Splitter, Step, Worker, Writer, judge};
+use super::{Fault, Joiner, PieceBuffers, Rebuild, Splitter, Step, Worker, Writer, judge};
 
 #[derive(Default)]
 struct Gathered {
@@ -144,8 +144,13 @@ fn a_large_piece_is_made_as_its_plain_comes() {
     let (bytes, plain, recipe) = blob(Producer::Go1Level6, 400_000, 70_000);
     let recipe = judge(recipe, Producer::Go1Level6, plain.len() as u64, bytes.len() as u64).unwrap();
     let mut joiner = Joiner::new(&recipe);
-    let mut splitter = Splitter::gathering(recipe, 80_000);
-    let mut worker = Worker::new(Producer::Go1Level6, plain.len() as u64, Arc::default());
+    let mut splitter = Splitter::gathering(recipe, 80_000, &PieceBuffers::default());
+    let mut worker = Worker::new(
+        Producer::Go1Level6,
+        plain.len() as u64,
+        &PieceBuffers::default(),
+        Arc::default(),
+    );
     let (mut pieces, mut parts, mut again) = (0, 0, Vec::new());
     let mut step = |step| {
         let made = match step {
@@ -158,7 +163,7 @@ fn a_large_piece_is_made_as_its_plain_comes() {
                 made
             }
         };
-        again.extend(joiner.take(made)?);
+        again.extend_from_slice(&joiner.take(made)?);
         Ok::<(), Fault>(())
     };
     splitter.feed(&plain, &mut step).unwrap();
@@ -172,8 +177,9 @@ fn pieces_made_in_another_order_give_the_same_blob() {
     for producer in [Producer::Go1Level6, Producer::Zlib1Level6, Producer::Pigz1Level6] {
         let (bytes, plain, recipe) = blob(producer, 300_000, 20_000);
         let recipe = judge(recipe, producer, plain.len() as u64, bytes.len() as u64).unwrap();
+        let buffers = PieceBuffers::default();
         let mut joiner = Joiner::new(&recipe);
-        let mut splitter = Splitter::new(recipe);
+        let mut splitter = Splitter::new(recipe, &buffers);
         let mut steps = Vec::new();
         let mut step = |step| {
             steps.push(Some(step));
@@ -181,7 +187,7 @@ fn pieces_made_in_another_order_give_the_same_blob() {
         };
         splitter.feed(&plain, &mut step).unwrap();
         splitter.finish(&mut step).unwrap();
-        let mut workers = [0, 1].map(|_| Worker::new(producer, plain.len() as u64, Arc::default()));
+        let mut workers = [0, 1].map(|_| Worker::new(producer, plain.len() as u64, &buffers, Arc::default()));
         let mut all: Vec<_> = steps
             .iter_mut()
             .enumerate()
@@ -195,7 +201,7 @@ fn pieces_made_in_another_order_give_the_same_blob() {
         all.reverse();
         let mut again = Vec::new();
         for made in all {
-            again.extend(joiner.take(made).unwrap());
+            again.extend_from_slice(&joiner.take(made).unwrap());
         }
         assert!(again == bytes, "{}", producer.as_str());
     }

@@ -12,6 +12,7 @@ mod plain;
 mod pool;
 mod space;
 mod unnamed;
+mod vec_pool;
 
 pub use atomic::{create_folder, create_own_folder, look_to_write, sync_folder, write_atomically, write_atomically_of};
 pub use bounded::{read_bounded, read_exact_or_end};
@@ -26,3 +27,4 @@ pub use plain::{
 pub use pool::{BufferPool, PAGE, PooledBuffer};
 pub use space::{Space, capacity, space};
 pub use unnamed::unnamed_file;
+pub use vec_pool::{PooledVec, VecPool};

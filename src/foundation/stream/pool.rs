@@ -12,8 +12,14 @@ pub const PAGE: usize = 4096;
 #[derive(Clone)]
 pub struct BufferPool {
     size: usize,
+    /// Bytes of each block of memory.
+    block: usize,
     free: Arc<Mutex<Vec<Box<[u8]>>>>,
 }
+
+/// What the allocator never takes for the usual size of a block, whatever is freed: twice the size of what it takes for that it keeps in each
+/// of its arenas, and what is asked for below it comes out of these.
+const APART: usize = (32 << 20) + PAGE;
 
 /// A buffer with its first `len` bytes filled; goes back to its pool when dropped.
 pub struct PooledBuffer {
@@ -31,7 +37,17 @@ impl BufferPool {
     pub fn new(size: usize) -> Self {
         Self {
             size,
+            block: size.saturating_add(PAGE),
             free: Arc::default(),
+        }
+    }
+
+    /// As [`new`](Self::new), of megabytes that are let go while much else is still asked for. Each stands in a block of its own, of more bytes
+    /// than it has; those that nobody touches take no memory.
+    pub fn apart(size: usize) -> Self {
+        Self {
+            block: size.saturating_add(PAGE).max(APART),
+            ..Self::new(size)
         }
     }
 
@@ -46,7 +62,7 @@ impl BufferPool {
     /// Returns a buffer whose content is undefined and counts as `len` bytes, at most the pool's size.
     pub fn take(&self, len: usize) -> PooledBuffer {
         let used = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let buffer = used.unwrap_or_else(|| vec![0; self.size.saturating_add(PAGE)].into_boxed_slice());
+        let buffer = used.unwrap_or_else(|| vec![0; self.block].into_boxed_slice());
         PooledBuffer {
             // At most a page less one byte, for bytes.
             start: buffer.as_ptr().align_offset(PAGE).min(PAGE),
