@@ -204,7 +204,9 @@ fn f12_a_start_on_a_damaged_database_serves_the_last_generation() {
         );
         // Nobody imports; what is served stays. Of a table that is not asked for an import knows nothing.
         if says != A_TABLE {
-            let remedy = operator.run(&["import", file.to_str().unwrap()]).remedy("E-STATE", code);
+            let remedy = operator
+                .run(&["import", file.to_str().unwrap()])
+                .remedy("E-STATE", code);
             assert!(!remedy.is_empty(), "{says}");
         }
         // A second server of this folder finds the first, which goes on.
