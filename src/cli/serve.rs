@@ -2,7 +2,7 @@
 //!
 //! In this order: configuration, the state's first checks, sockets, giving up powers ([`crate::confine`]), threads, `READY=1`. What takes the
 //! longer the more targets there are is loaded beside that: content is served meanwhile, and agents wait for it.
-//! Logs go to stderr, at the level of `$AIRLOCK_LOG` (`info` by default; filters as in `airlock=debug`); with `--format json` as one
+//! Logs go to stderr, at the level of `$AIRLOCK_LOG` (`info` by default; filters as in `info,airlock::pull=debug`); with `--format json` as one
 //! JSON object a line.
 
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ use crate::http::{AgentsAddress, ReadPolicy, Server, Services};
 
 /// Serve the live releases: registry, agents, health
 #[derive(Debug, Args)]
-#[command(after_long_help = format!("Example:\n  airlock serve --listen 127.0.0.1:5000\n\nThe configuration file:\n\n{}", crate::config::sample().trim_end()))]
+#[command(after_long_help = format!("Examples:\n  airlock serve --listen 127.0.0.1:5000\n  AIRLOCK_LOG=info,airlock::pull=debug airlock serve   # a line for each request\n\nThe configuration file:\n\n{}", crate::config::sample().trim_end()))]
 pub(super) struct ServeArgs {
     /// Address to listen on, in place of those of the configuration; may repeat
     #[arg(long, value_name = "ADDR")]

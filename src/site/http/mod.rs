@@ -32,6 +32,7 @@ mod manifests;
 mod metrics;
 mod oci_error;
 mod peer;
+mod pull_log;
 mod query;
 mod range;
 mod registry_route;

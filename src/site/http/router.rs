@@ -18,7 +18,7 @@ use super::registry_route::{self, Route};
 use super::sending::Sending;
 use super::settings::{Limits, ReadPolicy, Settings};
 use super::uri::{URI_BYTES, uri_bytes};
-use super::{blobs, charts, credentials, files, gate, health, lists, manifests, metrics, query, token};
+use super::{blobs, charts, credentials, files, gate, health, lists, manifests, metrics, pull_log, query, token};
 use crate::appliance::registry::{Asked, Registry};
 
 /// Makes the routes of a registry, which answers under the names of the default settings. A request without a known peer is refused as
@@ -49,6 +49,7 @@ pub(super) fn routes(app: App, hosts: Hosts) -> Router {
         .route("/charts/{*path}", any(charts::answer))
         .route("/files/{*path}", any(files::answer))
         .with_state(app.clone())
+        .layer(from_fn_with_state(app.clone(), pull_log::note))
         .merge(agents)
         .layer(from_fn_with_state(app.clone(), gate::knows))
         .layer(from_fn_with_state(app.registry.clone(), gate::stands));

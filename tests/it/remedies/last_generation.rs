@@ -87,6 +87,7 @@ fn served() -> (Operator, String, Seen) {
     let seen = seen(&serving, &agent);
     assert!(seen.content.iter().all(|(status, _)| *status == 200), "{seen:?}");
     assert!(seen.orders.iter().all(|(status, _)| *status == 200), "{seen:?}");
+    assert!(serving.last_error("a target is heard").contains(r#"name="edge-0""#));
     (operator, agent, seen)
 }
 

@@ -6,6 +6,7 @@ mod host;
 mod metrics;
 mod panics;
 mod process;
+mod pull_log;
 mod seats;
 mod served;
 mod tls;

@@ -208,9 +208,15 @@ impl StatusBuffer {
         let (fresh, waiting) = match contacts.get_mut(&target) {
             Some(contact) if contact.owner == owner && (agent.is_none() || contact.agent.as_deref() == agent) => {
                 let waiting = std::mem::replace(&mut contact.seen, true);
+                let last = std::mem::replace(&mut contact.heard, Instant::now());
+                if std::mem::take(&mut contact.is_silent) {
+                    tracing::info!(%target, name, after = last.elapsed().as_secs(), "a target is heard again");
+                }
                 (contact.fresh, waiting)
             }
-            _ => {
+            known => {
+                // Since this server began, or as another agent than before.
+                tracing::info!(%target, name, agent, is_known = known.is_some(), "a target is heard");
                 contacts.insert(
                     target,
                     Contact {
@@ -219,6 +225,8 @@ impl StatusBuffer {
                         agent: agent.map(ToOwned::to_owned),
                         fresh: true,
                         seen: true,
+                        heard: Instant::now(),
+                        is_silent: false,
                         told: None,
                         settled: false,
                     },

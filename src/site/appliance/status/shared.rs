@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -64,6 +64,10 @@ pub(super) struct Contact {
     pub(super) fresh: bool,
     /// Seen since the last fold.
     pub(super) seen: bool,
+    /// When it was heard last.
+    pub(super) heard: Instant,
+    /// Whether the log says that it is silent.
+    pub(super) is_silent: bool,
     /// What it was told last, where that was handed to the writer.
     pub(super) told: Option<Arc<[(Uuid, Uuid)]>>,
     /// It asked again since.
