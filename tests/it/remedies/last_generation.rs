@@ -16,6 +16,7 @@ use crate::support::client::{Reply, get};
 use crate::support::desired::Desired;
 use crate::support::in_process::overwrite;
 use crate::support::site::noise;
+use crate::support::slow::share;
 
 const COPY: &str = "end airlock serve, then put a whole copy of the state folder in its place";
 const A_PAGE: &str = "a page that every start reads";
@@ -187,7 +188,10 @@ fn f12_a_start_on_a_damaged_database_serves_the_last_generation() {
             sql(state, "PRAGMA user_version = 99");
         }),
     ];
-    for (says, code, damage) in damages {
+    // Each in the slow form; else one that no start can open, and one that it can.
+    let fast = |says: &str| ["random bytes", A_PAGE, "nothing there"].contains(&says);
+    let wanted = damages.into_iter().filter(|(says, ..)| share().is_some() || fast(says));
+    for (says, code, damage) in wanted {
         damage(&state);
         let database = database_bytes(&state);
         let serving = Logged::start(&operator);
