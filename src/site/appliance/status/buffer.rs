@@ -15,7 +15,7 @@ use super::overview::{self, TargetStatus};
 use super::owner::Owner;
 use super::queue::Job;
 use super::quota::Quota;
-use super::shared::{Contact, Shared, closed};
+use super::shared::{Contact, Heard, Shared, closed};
 use super::writer::Writer;
 use crate::appliance::Appliance;
 use crate::db::status::{self, Gap, Listed, Stream};
@@ -208,9 +208,9 @@ impl StatusBuffer {
         let (fresh, waiting) = match contacts.get_mut(&target) {
             Some(contact) if contact.owner == owner && (agent.is_none() || contact.agent.as_deref() == agent) => {
                 let waiting = std::mem::replace(&mut contact.seen, true);
-                let last = std::mem::replace(&mut contact.heard, Instant::now());
-                if std::mem::take(&mut contact.is_silent) {
-                    tracing::info!(%target, name, after = last.elapsed().as_secs(), "a target is heard again");
+                let before = std::mem::replace(&mut contact.heard, Heard::At(Instant::now()));
+                if let Heard::Silent(since) = before {
+                    tracing::info!(%target, name, after = since.elapsed().as_secs(), "a target is heard again");
                 }
                 (contact.fresh, waiting)
             }
@@ -225,8 +225,7 @@ impl StatusBuffer {
                         agent: agent.map(ToOwned::to_owned),
                         fresh: true,
                         seen: true,
-                        heard: Instant::now(),
-                        is_silent: false,
+                        heard: Heard::At(Instant::now()),
                         told: None,
                         settled: false,
                     },

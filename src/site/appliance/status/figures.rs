@@ -7,9 +7,6 @@ use super::overview::last_contacts;
 use crate::db::status;
 use crate::domain::{Result, Timestamp, Uuid};
 
-/// An agent that was not heard for so many seconds is silent: agents ask every few, and what is kept of it lags by a minute.
-pub const SILENT_SECONDS: i64 = 600;
-
 /// Numbers of the buffer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Figures {

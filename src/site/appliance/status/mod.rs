@@ -49,6 +49,7 @@ mod quota;
 mod runs;
 mod shared;
 mod shed;
+mod silence;
 mod sources;
 mod stated;
 mod stream_view;
@@ -61,13 +62,14 @@ pub use batch::{Accepted, AgentLogRecord, Batch, CUT_MARK, DiskMetrics, LogRecor
 pub use buffer::{BufferHealth, StatusBuffer};
 pub use check::check;
 pub(super) use days::parts_per_million;
-pub use figures::{Figures, SILENT_SECONDS};
+pub use figures::Figures;
 pub use freeze::{Frozen, freeze, freeze_within};
 pub(in crate::appliance) use overview::last_contacts;
 pub use overview::{DeploymentStatus, Dot, LatestStatus, STALE_SECONDS, TargetStatus, Told, overview};
 pub use owner::Owner;
 pub use quota::Quota;
 pub use runs::{Doubt, Running};
+pub use silence::SILENT_SECONDS;
 pub use stream_view::{StreamView, read_stream};
 
 pub use crate::db::status::{Coverage, Day, Gap, Listed, Reason, RecordClass, Spread, Stream, StreamId, StreamRecord};

@@ -54,6 +54,14 @@ impl std::fmt::Debug for Shared {
     }
 }
 
+/// When somebody was heard last.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Heard {
+    At(Instant),
+    /// And the log says that it is silent since.
+    Silent(Instant),
+}
+
 /// Somebody was there.
 #[derive(Debug, Clone)]
 pub(super) struct Contact {
@@ -64,10 +72,7 @@ pub(super) struct Contact {
     pub(super) fresh: bool,
     /// Seen since the last fold.
     pub(super) seen: bool,
-    /// When it was heard last.
-    pub(super) heard: Instant,
-    /// Whether the log says that it is silent.
-    pub(super) is_silent: bool,
+    pub(super) heard: Heard,
     /// What it was told last, where that was handed to the writer.
     pub(super) told: Option<Arc<[(Uuid, Uuid)]>>,
     /// It asked again since.

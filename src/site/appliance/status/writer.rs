@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use super::batch::{Accepted, Batch, What};
 use super::company::Lately;
-use super::figures::SILENT_SECONDS;
 use super::group_commit::GroupCommit;
 use super::lock::{self, WriterLock};
 use super::mark::Marks;
 use super::queue::{Job, Woken};
 use super::shared::{Shared, closed};
+use super::silence::Silence;
 use super::working_set::WorkingSet;
 use super::{damage, fold, follow};
 use crate::appliance::place::{Identity, identity_of};
@@ -37,8 +37,6 @@ const FOLD_BYTES: usize = 4 << 20;
 const OTHERS: Duration = Duration::from_secs(2);
 /// How often requests of other processes are looked for where nothing else is to be done.
 const LOOK: Duration = Duration::from_millis(200);
-/// How often it is looked who is silent.
-const LISTEN: Duration = Duration::from_secs(60);
 /// How often a database that cannot be opened is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -54,8 +52,7 @@ pub(super) struct Writer {
     folded_next: u64,
     contact_due: Option<Instant>,
     looked: Instant,
-    /// When it was looked last who is silent.
-    listened: Instant,
+    silence: Silence,
     /// Whom a commit waits for.
     lately: Lately,
     /// What stands under the name of the database, as this process left it there.
@@ -85,7 +82,7 @@ impl Writer {
             folded_next: 0,
             contact_due: None,
             looked: Instant::now(),
-            listened: Instant::now(),
+            silence: Silence::default(),
             lately: Lately::default(),
             file: None,
             lock,
@@ -367,7 +364,7 @@ impl Writer {
         if let Err(error) = self.look(last) {
             self.report(&error);
         }
-        self.look_for_silence();
+        self.silence.look(&self.shared);
         let fresh = self.shared.contacts().values().any(|contact| contact.fresh);
         if fresh && self.contact_due.is_none() {
             self.contact_due = Some(Instant::now() + CONTACT);
@@ -403,28 +400,6 @@ impl Writer {
             && damage::is_damage(&error)
         {
             self.replace(&error).ok();
-        }
-    }
-
-    /// Looks now and then who has not been heard for a while, and says so once.
-    fn look_for_silence(&mut self) {
-        let now = Instant::now();
-        if now.saturating_duration_since(self.listened) < LISTEN {
-            return;
-        }
-        self.listened = now;
-        let limit = Duration::from_secs(SILENT_SECONDS.unsigned_abs());
-        for (target, contact) in self
-            .shared
-            .contacts()
-            .iter_mut()
-            .filter(|(_, contact)| !contact.is_silent)
-        {
-            let silent = now.saturating_duration_since(contact.heard);
-            if silent > limit {
-                contact.is_silent = true;
-                tracing::warn!(%target, name = contact.name, since = silent.as_secs(), "a target is silent");
-            }
         }
     }
 
