@@ -1,11 +1,11 @@
 //! The pull log: a line for each request for content, at a level of its own: `AIRLOCK_LOG=info,airlock::pull=debug`.
 //!
 //! Members are a promise, as names of metrics are: `peer`, `who` (target or credential; `-` for who shows nothing), `method`, `path`,
-//! `status`, `bytes` (of the body, where its length is known). Bodies may end earlier than that: what was really sent, `/metrics` counts.
+//! (`-` where the request was turned away), `status`, `bytes` (of the body, where its length is known). Bodies may end earlier than that: what was really sent, `/metrics` counts.
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
-use axum::http::Response;
+use axum::http::{Response, StatusCode};
 use axum::middleware::Next;
 
 use super::access::Access;
@@ -28,6 +28,12 @@ pub(super) async fn note(State(app): State<App>, request: Request, next: Next) -
     let peer = request.extensions().get::<Remote>().map(|Remote(address)| *address);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = next.run(request).await;
+    // Who is turned away may have sent anything, a secret in the wrong place among it.
+    let is_turned_away = matches!(
+        response.status(),
+        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+    );
+    let path = if is_turned_away { "-" } else { path.as_str() };
     tracing::debug!(
         target: PULL,
         peer = %peer.map_or_else(|| "-".to_owned(), |peer| peer.ip().to_string()),

@@ -215,8 +215,8 @@ impl StatusBuffer {
                 (contact.fresh, waiting)
             }
             known => {
-                // Since this server began, or as another agent than before.
-                tracing::info!(%target, name, agent, is_known = known.is_some(), "a target is heard");
+                // Since this server began, or as another agent than before. What an agent says of itself is in no log.
+                tracing::info!(%target, name, is_known = known.is_some(), "a target is heard");
                 contacts.insert(
                     target,
                     Contact {
