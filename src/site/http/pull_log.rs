@@ -1,7 +1,8 @@
 //! The pull log: a line for each request for content, at a level of its own: `AIRLOCK_LOG=info,airlock::pull=debug`.
 //!
-//! Members are a promise, as names of metrics are: `peer`, `who` (target or credential; `-` for who shows nothing), `method`, `path`,
-//! (`-` where the request was turned away), `status`, `bytes` (of the body, where its length is known). Bodies may end earlier than that: what was really sent, `/metrics` counts.
+//! Members are a promise, as names of metrics are: `peer`, `who` (target or credential; `-` for who shows nothing), `method`, `path` (`-` for
+//! who is turned away), `status`, `bytes` (of the body, where its length is known). An answer may end earlier than that: what was really
+//! sent, `/metrics` counts.
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
