@@ -2,8 +2,9 @@
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
-use super::follow::{Operator, copy};
+use super::follow::copy;
 use super::logged::Logged;
 use super::replaced::{problem, ready};
 use super::server::{report, token, with_targets};
@@ -12,8 +13,8 @@ use crate::support::appliance::{read, wait_for};
 const COPY: &str = "end airlock serve, then put a whole copy of the state folder in its place";
 
 /// Garbles the first page of a table.
-fn garble(operator: &Operator, table: &str) {
-    let path = operator.state().join("airlock.db");
+pub(super) fn garble(state: &Path, table: &str) {
+    let path = state.join("airlock.db");
     let connection = rusqlite::Connection::open(&path).unwrap();
     let page: u32 = connection
         .query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?", [table], |row| {
@@ -32,7 +33,7 @@ fn a_garbled_page_is_answered_with_a_whole_copy_everywhere() {
     let kept = state.with_extension("kept");
     copy(&state, &kept);
     for table in ["blob", "release", "release_page"] {
-        garble(&operator, table);
+        garble(&state, table);
         let before = read(&state.join("identity/status.pem"));
         for words in [
             &["recover", "--yes", "--as", "restored"][..],

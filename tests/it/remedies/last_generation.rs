@@ -7,6 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
+use super::damaged_pages;
 use super::follow::{Operator, copy};
 use super::logged::Logged;
 use super::replaced::{problem, ready};
@@ -130,19 +131,10 @@ fn sql(state: &Path, text: &str) {
     connection.execute_batch(text).unwrap();
 }
 
-/// Garbles the pages of a table, past the database.
+/// Garbles a table past the database, with nothing of it left in the log.
 fn garble(state: &Path, table: &str) {
     sql(state, "PRAGMA wal_checkpoint(TRUNCATE)");
-    let path = state.join("airlock.db");
-    let connection = rusqlite::Connection::open(&path).unwrap();
-    let page: u32 = connection
-        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?", [table], |row| {
-            row.get(0)
-        })
-        .unwrap();
-    drop(connection);
-    let file = OpenOptions::new().write(true).open(&path).unwrap();
-    file.write_all_at(&[0xa5; 4096], u64::from(page - 1) * 4096).unwrap();
+    damaged_pages::garble(state, table);
 }
 
 #[test]
