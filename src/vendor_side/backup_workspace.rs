@@ -369,7 +369,7 @@ impl WorkspaceRestore {
                 .map(|(scope, _, to)| json!({"channel": scope.channel, "product": scope.product, "to": to.to_string()}))
                 .collect();
             let used = self.numbers.iter().map(|(scope, _, to)| (scope, *to));
-            put_restored(transaction, (self.made_at, now), self.is_all, used)?;
+            put_restored(transaction, self.made_at, self.is_all, used)?;
             let detail = json!({"made_at": self.made_at, "numbers": numbers});
             sealed_log::append(transaction, now, "restore", &detail).map(|_| ())
         })?;

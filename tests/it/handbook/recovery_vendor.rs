@@ -96,7 +96,7 @@ fn a_workspace_is_put_back_and_uses_no_number_twice() {
 fn a_workspace_that_is_put_back_alone_asks_for_its_newest_release() {
     let drill = Drill::new();
     let stage = &drill.stage;
-    stage.bundle(1);
+    let (first, _) = stage.bundle(1);
     let put_in = [("DIR", "w"), ("FILE", "safe")];
     drill.good(KEEP, "airlock vendor backup -w DIR -o FILE", &put_in, &PASSPHRASE);
     let (second, _) = stage.bundle(2);
@@ -111,13 +111,20 @@ fn a_workspace_that_is_put_back_alone_asks_for_its_newest_release() {
     assert_eq!((class.as_str(), code.as_str()), ("E-POLICY", "restored"));
     assert!(remedy.ends_with("say so with --sequence 2"), "{remedy}");
     assert!(!stage.path("stick/made-next.airlock").is_file());
-    // Said: it is another workspace's business then.
-    let copied = Command::new("cp")
-        .arg("-a")
-        .arg(stage.path("w"))
-        .arg(stage.path("v"))
-        .status();
-    assert!(copied.unwrap().success());
+    // Said: it is another workspace's business then, and so it is where nothing newer is there to take in.
+    for other in ["v", "u"] {
+        let mut copy = Command::new("cp");
+        copy.arg("-a").arg(stage.path("w")).arg(stage.path(other));
+        assert!(copy.status().unwrap().success());
+    }
+    stage.good(&["vendor", "ledger", "learn", first.to_str().unwrap(), "-w", "u"]);
+    let next_of_other: Vec<&str> = words(&next)
+        .into_iter()
+        .map(|word| if word == "w" { "u" } else { word })
+        .collect();
+    let made = stage.good(&next_of_other);
+    assert_eq!(made["sequence"], 2, "{made}");
+    fs::remove_file(stage.path("stick/made-next.airlock")).unwrap();
     let put_in = [
         ("acme", "v"),
         ("release.yaml", "shop/release.yaml"),

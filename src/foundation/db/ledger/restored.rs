@@ -26,16 +26,16 @@ pub struct ToldNumber {
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
 pub fn put_restored<'a>(
     transaction: &Transaction<'_>,
-    (made_at, at): (Timestamp, Timestamp),
+    made_at: Timestamp,
     is_all: bool,
     numbers: impl Iterator<Item = (&'a Scope, Counter)>,
 ) -> Result<()> {
     let what = "record that the workspace was put back";
     transaction.execute("DELETE FROM restored", []).sql(what)?;
+    transaction.execute("DELETE FROM known_again", []).sql(what)?;
     if !is_all {
-        let row = params![made_at, at];
         transaction
-            .execute("INSERT INTO restored (one, made_at, at) VALUES (1, ?, ?)", row)
+            .execute("INSERT INTO restored (one, made_at) VALUES (1, ?)", [made_at])
             .sql(what)?;
     }
     for (scope, counter) in numbers {
@@ -46,6 +46,23 @@ pub fn put_restored<'a>(
             )
             .sql(what)?;
     }
+    Ok(())
+}
+
+/// Records that the newest release of a scope is known, where the given one is the newest of those that are. Whoever calls it was told by a
+/// person, by naming a number to sign or a release to take in.
+///
+/// # Errors
+///
+/// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
+pub fn put_known_again(transaction: &Transaction<'_>, scope: &Scope, counter: Counter) -> Result<()> {
+    transaction
+        .execute(
+            "INSERT OR IGNORE INTO known_again (domain, product, channel) SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM restored) AND NOT EXISTS
+             (SELECT 1 FROM signed_release WHERE domain = ?1 AND product = ?2 AND channel = ?3 AND (epoch, sequence) > (?4, ?5))",
+            params![scope.domain, scope.product, scope.channel, counter.epoch, counter.sequence],
+        )
+        .sql("record which release is the newest")?;
     Ok(())
 }
 
@@ -65,8 +82,8 @@ pub fn restored_number(connection: &Connection, scope: &Scope) -> Result<Option<
         .sql("read what was signed before the workspace was put back")
 }
 
-/// Returns when the backup was made that the workspace was put back from, where nothing of a scope was signed or learned since: what was
-/// signed in between may not be known.
+/// Returns when the backup was made that the workspace was put back from, where the newest release of a scope was neither signed nor
+/// learned since: what was signed in between may not be known.
 ///
 /// # Errors
 ///
@@ -75,7 +92,7 @@ pub fn unsure_since(connection: &Connection, scope: &Scope) -> Result<Option<Tim
     connection
         .query_row(
             "SELECT made_at FROM restored WHERE NOT EXISTS
-             (SELECT 1 FROM signed_release WHERE domain = ? AND product = ? AND channel = ? AND created_at >= restored.at)",
+             (SELECT 1 FROM known_again WHERE domain = ? AND product = ? AND channel = ?)",
             params![scope.domain, scope.product, scope.channel],
             |row| row.get(0),
         )

@@ -35,9 +35,16 @@ CREATE INDEX signed_release_of ON signed_release (head);
 -- The workspace was put back from a backup: what was signed after that was made is not known here,
 CREATE TABLE restored (
   one     INTEGER PRIMARY KEY CHECK (one = 1),
-  made_at INTEGER NOT NULL,
-  at      INTEGER NOT NULL
+  made_at INTEGER NOT NULL
 ) STRICT;
+
+-- unless the newest release of a product and channel was signed or taken in since,
+CREATE TABLE known_again (
+  domain   BLOB    NOT NULL,
+  product  TEXT    NOT NULL,
+  channel  TEXT    NOT NULL,
+  PRIMARY KEY (domain, product, channel)
+) STRICT, WITHOUT ROWID;
 
 -- but that numbers up to these are used.
 CREATE TABLE restored_number (

@@ -6,6 +6,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
 use super::Recorded;
+use super::restored::put_known_again;
 use crate::db::SqlResult as _;
 use crate::domain::{Class, Counter, Error, Hash, Name, Result, Scope, Timestamp};
 
@@ -66,6 +67,7 @@ pub fn record_release(
             ],
         )
         .sql("record the release")?;
+    put_known_again(transaction, scope, counter)?;
     Ok(Recorded::New)
 }
 
