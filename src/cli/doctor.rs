@@ -23,7 +23,7 @@ const SOON: i64 = 30 * 86_400;
 
 /// Say how everything here is: a verdict, a sentence and a remedy for each part
 ///
-/// Looks at state folder, databases, keys, log, trust, content, agents, certificates, clock, disk, units and configuration, beside a
+/// Looks at state folder, databases, keys, log, trust, alarms, content, agents, certificates, clock, disk, units and configuration, beside a
 /// running server too, and changes nothing. What should be looked at ends well; what is broken ends with the exit code of the worst of it.
 #[derive(Debug, Args)]
 #[command(

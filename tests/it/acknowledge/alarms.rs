@@ -23,8 +23,30 @@ fn shown(ended: &Ended) -> Vec<String> {
         .collect()
 }
 
+/// The words of those that stand: the list of releases and `doctor` say the same.
+#[track_caller]
 fn listed(both: &Both) -> Vec<String> {
-    shown(&both.bench.run("release list"))
+    let words = shown(&both.bench.run("release list"));
+    let examined = both.bench.run("doctor");
+    let findings = examined.result["findings"].as_array().unwrap();
+    let found = findings.iter().filter(|finding| finding["part"] == "alarms");
+    let expected: Vec<(String, Value)> = match &words[..] {
+        [] => vec![("good".into(), Value::Null)],
+        words => words
+            .iter()
+            .map(|word| ("look".into(), format!("E-STATE {word}").into()))
+            .collect(),
+    };
+    let found: Vec<(String, Value)> = found
+        .map(|finding| {
+            (
+                finding["verdict"].as_str().unwrap().to_owned(),
+                finding["error"].clone(),
+            )
+        })
+        .collect();
+    assert_eq!(found, expected);
+    words
 }
 
 fn acknowledge(both: &Both, says: &Acknowledgement) -> Ended {

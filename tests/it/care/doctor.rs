@@ -124,6 +124,7 @@ fn an_appliance_that_is_well_is_said_to_be_well_in_every_part() {
         "secrets",
         "audit",
         "trust",
+        "alarms",
         "store",
         "agents",
         "certificates",

@@ -68,6 +68,7 @@ fn what_is_asked_and_answered_is_counted() {
     for (name, expected) in [
         ("airlock_releases_live", 1),
         ("airlock_releases_waiting", 0),
+        ("airlock_alarms", 0),
         ("airlock_targets{state=\"heard\"}", 0),
         ("airlock_targets{state=\"never\"}", 2),
         ("airlock_imports_total{result=\"imported\"}", 1),

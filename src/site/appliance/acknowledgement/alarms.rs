@@ -154,15 +154,47 @@ pub(super) fn sorted(connection: &Connection, made: &Acknowledgement, is_over: b
 impl Standing {
     /// Returns a line for each alarm: its word, and what it means.
     pub fn lines(&self) -> Vec<String> {
+        let line = |(word, by, means): (_, Option<&str>, String)| match by {
+            None => format!("ALARM {word}: {means}"),
+            Some(vendor) => format!("ALARM {word}, found by {vendor}: {means}"),
+        };
+        self.each().map(line).collect()
+    }
+
+    /// Returns the word of each alarm, the vendor who found it where it is not this site, and what it means.
+    pub(in crate::appliance) fn each(&self) -> impl Iterator<Item = (&'static str, Option<&str>, String)> {
         let own = self
             .found
-            .map(|found| format!("ALARM {}: {}", found.as_str(), found.explained()));
-        let of_vendor = self.alarms.iter().map(|alarm| {
-            let word = alarm.code.as_str();
-            format!("ALARM {word}, found by {}: {}", self.vendor, explained(alarm))
-        });
-        own.into_iter().chain(of_vendor).collect()
+            .map(|found| (found.as_str(), None, found.explained().to_owned()));
+        let of_vendor = self
+            .alarms
+            .iter()
+            .map(|alarm| (alarm.code.as_str(), Some(self.vendor.as_str()), explained(alarm)));
+        own.into_iter().chain(of_vendor)
     }
+}
+
+/// Returns what stands of each vendor, where there is anything. Its name is what `name` says of its domain, or that.
+///
+/// # Errors
+///
+/// Those of the database.
+pub(in crate::appliance) fn standing(
+    connection: &Connection,
+    name: impl Fn(Hash) -> Option<String>,
+) -> Result<Vec<Standing>> {
+    let mut all = BTreeMap::new();
+    for row in &acknowledgements::heard(connection)? {
+        take(&mut all, row);
+    }
+    let all = all.into_values().map(Known::standing);
+    let mut standing: Vec<Standing> = all
+        .filter(|one| !one.alarms.is_empty() || one.found.is_some())
+        .collect();
+    for one in &mut standing {
+        one.vendor = name(one.domain).unwrap_or_else(|| one.domain.to_hex());
+    }
+    Ok(standing)
 }
 
 impl Appliance {
@@ -172,21 +204,9 @@ impl Appliance {
     ///
     /// `E-STATE` and `E-IO`.
     pub fn alarms(&self) -> Result<Vec<Standing>> {
-        let rows = self.db.read(acknowledgements::heard)?;
-        let mut standing = BTreeMap::new();
-        for row in &rows {
-            take(&mut standing, row);
-        }
-        let mut standing: Vec<Standing> = standing.into_values().map(Known::standing).collect();
-        standing.retain(|one| !one.alarms.is_empty() || one.found.is_some());
-        for one in &mut standing {
-            // A pin that is gone or damaged hides no alarm.
-            one.vendor = match self.chain(one.domain) {
-                Ok(chain) => chain.newest().vendor.clone(),
-                Err(_) => one.domain.to_hex(),
-            };
-        }
-        Ok(standing)
+        // A pin that is gone or damaged hides no alarm.
+        let name = |domain| self.chain(domain).ok().map(|chain| chain.newest().vendor.clone());
+        self.db.read(|connection| standing(connection, name))
     }
 }
 

@@ -21,6 +21,7 @@ mod follow;
 mod hear;
 mod judge;
 
+pub(in crate::appliance) use alarms::standing;
 pub use alarms::{Found, Standing, explained, explained_over};
 pub use hear::{Heard, LetGo, Outcome};
 pub(super) use hear::{Source, hear};

@@ -8,6 +8,7 @@
 //! | `medium` | what file system the folder is on, and what is left of it |
 //! | `rows` | databases, keys and marks, kept values, the log, trust, content, the clock |
 //! | `agents` | who is silent |
+//! | `alarms` | what vendors found in packages of this site, and what it found itself |
 //!
 //! Nothing is opened as an appliance opens it: that completes folders, settles which life this is, and raises marks. A look reads, beside
 //! any server, and leaves every byte as it was; the index beside a log that a killed process left is SQLite's own to make anew.
@@ -15,6 +16,7 @@
 //! The owner is compared before anything in the folder is looked at (D22): of another user's nothing is told but that.
 
 mod agents;
+mod alarms;
 mod examine;
 mod finding;
 mod medium;

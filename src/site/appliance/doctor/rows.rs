@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Finding, agents};
+use super::{Finding, agents, alarms};
 use crate::appliance::damage::{self, REPAIR};
 use crate::appliance::folder::{DATABASE, STATUS_DATABASE, STATUS_MARK};
 use crate::appliance::keys::Keys;
@@ -48,11 +48,12 @@ pub(super) fn look(folder: &Path, now: Timestamp) -> Vec<Finding> {
             )
         }));
         found.extend(of_trust(folder, site, now));
+        found.extend(of_alarms(folder, site));
         found.extend(content(folder, site));
         found.push(agents::look(site, reports.as_ref(), now).unwrap_or_else(|error| Finding::broken("agents", &error)));
         newest = newest.max(last_row(site));
     } else {
-        for part in ["keys", "secrets", "audit", "trust", "store", "agents"] {
+        for part in ["keys", "secrets", "audit", "trust", "alarms", "store", "agents"] {
             found.push(unseen(part));
         }
     }
@@ -208,6 +209,13 @@ fn of_trust(folder: &Path, site: &Reader, now: Timestamp) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// What vendors found, and this site: by name where their pins are whole, which the trust of them tells.
+fn of_alarms(folder: &Path, site: &Reader) -> Vec<Finding> {
+    let pins = pins::read_good(&folder.join(crate::appliance::folder::ROOTS));
+    let chains: Vec<Chain> = pins.map_or_else(|_| Vec::new(), |pins| pins.chains);
+    alarms::look(site, &chains).unwrap_or_else(|error| vec![Finding::broken("alarms", &error)])
 }
 
 /// Judges how long a root is good for.

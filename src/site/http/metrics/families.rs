@@ -75,6 +75,10 @@ pub(super) const FAMILIES: &[Family] = &[
     gauge("airlock_releases_live", "Releases that are live."),
     gauge("airlock_releases_waiting", "Releases that wait for secrets."),
     gauge(
+        "airlock_alarms",
+        "Alarms that stand: what vendors found in packages of this site, and what it found itself.",
+    ),
+    gauge(
         "airlock_targets",
         "Targets of live releases, by how their agents are: heard, silent, never.",
     ),

@@ -49,9 +49,10 @@ impl Page {
         self.checks(&mut numbers);
         numbers.add("airlock_releases_live", self.app.registry.snapshot().active().count());
         numbers.add("airlock_clock_timestamp_seconds", appliance.clock.now().unix());
-        let parts: [(&str, Result<()>); 5] = [
+        let parts: [(&str, Result<()>); 6] = [
             ("waiting", self.waiting(&mut numbers)),
             ("status", self.status(&mut numbers)),
+            ("alarms", self.alarms(&mut numbers)),
             ("disk", disk(appliance, &mut numbers)),
             ("audit", self.log(&mut numbers)),
             ("trust", self.trust(&mut numbers)),
@@ -86,6 +87,16 @@ impl Page {
     fn waiting(&self, numbers: &mut Numbers) -> Result<()> {
         let waiting = self.app.registry.live().appliance().waiting_releases()?;
         numbers.add("airlock_releases_waiting", waiting.len());
+        Ok(())
+    }
+
+    fn alarms(&self, numbers: &mut Numbers) -> Result<()> {
+        let standing = self.app.registry.live().appliance().alarms()?;
+        let count = standing
+            .iter()
+            .map(|one| one.lines().len())
+            .fold(0, usize::saturating_add);
+        numbers.add("airlock_alarms", count);
         Ok(())
     }
 
