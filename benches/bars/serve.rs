@@ -142,6 +142,7 @@ fn large_beside(
     let cpu = |server: &Running| {
         let before = server.cpu();
         let bytes = get(server.address, &server.blob(&names.layers[0]), tls).unwrap();
+        assert!(bytes > bench.mib << 19, "{bytes} bytes are not the large blob");
         (server.cpu() - before) / (bytes as f64 / 1e9)
     };
     for server in [airlock, nginx] {

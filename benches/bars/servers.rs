@@ -21,7 +21,9 @@ pub(crate) struct Names {
     pub(crate) blobs: PathBuf,
     /// Repository and digest of one manifest.
     pub(crate) manifest: (String, String),
-    /// Repository and digest of every layer and configuration.
+    /// Repository and digest of every configuration.
+    pub(crate) configs: Vec<(String, String)>,
+    /// Repository and digest of every layer.
     pub(crate) layers: Vec<(String, String)>,
     /// Repository, tag and digest of every manifest.
     pub(crate) tagged: Vec<(String, String, String)>,
@@ -31,13 +33,13 @@ impl Names {
     /// Reads them from a set's layout.
     pub(crate) fn of(set: &Path) -> Self {
         let content = super::data::content(set);
-        let (mut layers, mut tagged) = (Vec::new(), Vec::new());
+        let (mut configs, mut layers, mut tagged) = (Vec::new(), Vec::new(), Vec::new());
         for line in &content.tags {
             let document = oci::Document::parse(&content.manifests[&line.digest], &line.media_type).unwrap();
             let repository = line.repository.to_string();
             let tag = line.tag.as_ref().map(ToString::to_string);
             tagged.extend(tag.map(|tag| (repository.clone(), tag, line.digest.0.to_hex())));
-            layers.extend(
+            configs.extend(
                 document
                     .config
                     .iter()
@@ -56,6 +58,7 @@ impl Names {
                 content.tags[0].repository.to_string(),
                 content.tags[0].digest.0.to_hex(),
             ),
+            configs,
             layers,
             tagged,
         }
@@ -71,7 +74,7 @@ impl Names {
                 self.blobs.join(digest).display()
             )
         };
-        let blobs = self.layers.iter().map(|(repository, digest)| {
+        let blobs = self.configs.iter().chain(&self.layers).map(|(repository, digest)| {
             line(
                 "blobs",
                 repository,
@@ -302,7 +305,7 @@ fn fill_distribution(names: &Names, root: &Path) {
         fs::create_dir_all(&folder).unwrap();
         fs::hard_link(entry.path(), folder.join("data")).unwrap();
     }
-    for (repository, digest) in &names.layers {
+    for (repository, digest) in names.configs.iter().chain(&names.layers) {
         link(
             base.join(format!("repositories/{repository}/_layers/sha256/{digest}")),
             digest,

@@ -111,8 +111,11 @@ pub fn build(
         remembered,
         answer,
     } = lay_out(workspace, build, events)?;
-    let order: Vec<_> = layout.late_blobs().collect();
-    sources.expect(&order, workspace.folder(), fetched(&build.overrides.encode))?;
+    sources.expect(
+        layout.late_blobs(),
+        workspace.folder(),
+        fetched(&build.overrides.encode),
+    )?;
     let held = Held {
         layers: &plan.base.copied_from,
         aged: &plan.base.aged,

@@ -113,8 +113,7 @@ fn to_file(
         events(PackEvent::Packing(done, total));
     })?;
     let signatures = sign(&bundle)?;
-    let prologue = bundle.prologue(&signatures)?;
-    bundle.forget_content();
+    let prologue = bundle.last_prologue(&signatures)?;
     file.seal(&prologue)?;
     let bytes = size_of(file.partial_path())?;
     let written = UncachedFile::open(file.partial_path())?;

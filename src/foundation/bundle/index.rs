@@ -298,8 +298,16 @@ impl Index {
         let mut pages: Vec<Vec<u8>> = Vec::new();
         self.lines(&mut |line, new_page| match pages.last_mut() {
             Some(page) if !new_page => page.extend_from_slice(line),
-            _ => pages.push(line.to_vec()),
+            _ => {
+                // Of its full size at once: growing would hold and leave behind twice as much.
+                let mut page = Vec::with_capacity(limits::PAGE_BYTES.max(line.len()));
+                page.extend_from_slice(line);
+                pages.push(page);
+            }
         });
+        if let Some(last) = pages.last_mut() {
+            last.shrink_to_fit();
+        }
         pages
     }
 

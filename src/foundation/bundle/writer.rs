@@ -172,7 +172,7 @@ impl UnsignedBundle {
         }
     }
 
-    /// Lets go what only signers look at, and the index pages, once the bytes before the payload are made: a read-back compares with those.
+    /// Lets go what only signers look at, and the index pages, once the bytes before the payload of all volumes are made.
     pub fn forget_content(&mut self) {
         self.pages = Vec::new();
         self.inventory = Vec::new();
@@ -217,12 +217,32 @@ impl UnsignedBundle {
         self.prologue_of(self.volume, signatures)
     }
 
+    /// As [`Self::prologue`], and lets go what only signers look at, and each index page once it is taken: a read-back compares with these bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::prologue`].
+    pub fn last_prologue(&mut self, signatures: &[Signature]) -> Result<Vec<u8>> {
+        self.inventory = Vec::new();
+        let pages = std::mem::take(&mut self.pages);
+        self.prologue_with(self.volume, signatures, pages)
+    }
+
     /// As [`Self::prologue`], of any volume, counted from 1.
     ///
     /// # Errors
     ///
     /// As [`Self::prologue`].
     pub fn prologue_of(&self, volume: usize, signatures: &[Signature]) -> Result<Vec<u8>> {
+        self.prologue_with(volume, signatures, &self.pages)
+    }
+
+    fn prologue_with(
+        &self,
+        volume: usize,
+        signatures: &[Signature],
+        pages: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Vec<u8>> {
         let format = volume_lines(&BUNDLE, &self.head.volumes, volume);
         let entries = [
             format.as_bytes(),
@@ -231,7 +251,7 @@ impl UnsignedBundle {
             &self.head_bytes,
             &self.approvals,
         ];
-        bytes_before_payload(entries, &self.pages, self.head.payload_offset).map_err(|error| {
+        bytes_before_payload(entries, pages, self.head.payload_offset).map_err(|error| {
             error.remedy(
                 "keep the signature in a file beside the bundle: `airlock bundle sign BUNDLE --key KEY --detached FILE`, then `airlock import BUNDLE --signatures FILE`",
             )

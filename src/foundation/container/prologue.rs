@@ -140,13 +140,17 @@ impl Prologue {
 /// # Errors
 ///
 /// `E-LIMIT reserve` when they do not fit in front of the payload.
-pub(crate) fn bytes_before_payload(entries: [&[u8]; 5], pages: &[Vec<u8>], payload_offset: u64) -> Result<Vec<u8>> {
+pub(crate) fn bytes_before_payload(
+    entries: [&[u8]; 5],
+    pages: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    payload_offset: u64,
+) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(usize::try_from(payload_offset).unwrap_or(0));
     for (name, content) in PROLOGUE.into_iter().zip(entries) {
         push_entry(&mut bytes, name, content);
     }
     for (number, page) in (1..).zip(pages) {
-        push_entry(&mut bytes, &page_name(number), page);
+        push_entry(&mut bytes, &page_name(number), page.as_ref());
     }
     let fill = payload_offset
         .checked_sub((bytes.len() as u64).saturating_add(entry_bytes(0)))

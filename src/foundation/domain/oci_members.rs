@@ -132,7 +132,7 @@ impl<'de> Visitor<'de> for Members<'_> {
             let free = self.name == Name::Annotations;
             if let Some(known) = KNOWN
                 .into_iter()
-                .find(|known| !free && *known != name && folded(&name) == folded(known))
+                .find(|known| !free && *known != name && folded(&name).eq(folded(known)))
             {
                 self.findings.ambiguous.get_or_insert_with(|| {
                     content("ambiguous", format!("a manifest has a member {name:?}"))
@@ -200,14 +200,12 @@ impl<'de> Visitor<'de> for Members<'_> {
 }
 
 /// Folds a name as Go's JSON parser does.
-fn folded(name: &str) -> String {
-    name.chars()
-        .map(|c| match c {
-            '\u{17f}' => 's',
-            '\u{212a}' => 'k',
-            other => other.to_ascii_lowercase(),
-        })
-        .collect()
+fn folded(name: &str) -> impl Iterator<Item = char> {
+    name.chars().map(|c| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    })
 }
 
 fn content(code: &'static str, found: String) -> Error {

@@ -64,10 +64,15 @@ impl Sources {
     /// # Errors
     ///
     /// `E-IO`, `E-SPACE` of the workspace.
-    pub(crate) fn expect(&mut self, order: &[(Digest, u64)], workspace: &Path, cache: FetchedContent) -> Result<()> {
-        let far = order.iter().filter(|(digest, _)| !self.is_near(digest));
-        let far: Vec<(Digest, u64, Arc<dyn Origin>)> = far
-            .filter_map(|(digest, size)| Some((*digest, *size, self.origin_of(digest)?)))
+    pub(crate) fn expect(
+        &mut self,
+        order: impl Iterator<Item = (Digest, u64)>,
+        workspace: &Path,
+        cache: FetchedContent,
+    ) -> Result<()> {
+        let far: Vec<(Digest, u64, Arc<dyn Origin>)> = order
+            .filter(|(digest, _)| !self.is_near(digest))
+            .filter_map(|(digest, size)| Some((digest, size, self.origin_of(&digest)?)))
             .collect();
         self.kept = match cache {
             _ if far.is_empty() => None,

@@ -71,7 +71,7 @@ pub(super) fn take_in(appliance: &Appliance, admitted: Admitted, events: &mut dy
         )));
     }
     let mut staging = Staging::open(&appliance.store, head_digest).map_err(|error| error.at(Step::X9a))?;
-    let mut stored: Vec<Digest> = Vec::new();
+    let mut stored = Stored::default();
     match fill(appliance, bundle, goes_live, &mut staging, &mut stored, events) {
         Ok(content) => Ok(Taken {
             head_bytes,
@@ -98,16 +98,35 @@ pub(super) fn take_in(appliance: &Appliance, admitted: Admitted, events: &mut dy
     }
 }
 
+/// What an import that ends takes away again, unless a release refers to it.
+#[derive(Default)]
+struct Stored {
+    pages: Vec<Digest>,
+    /// Every blob that the bundle carries, with its size.
+    blobs: Vec<(Digest, u64)>,
+    /// What others that were stopped have stored is theirs.
+    spared: HashSet<Digest>,
+}
+
+impl Stored {
+    fn own(&self) -> impl Iterator<Item = &Digest> {
+        let blobs = self.blobs.iter().map(|(digest, _)| digest);
+        self.pages
+            .iter()
+            .chain(blobs.filter(|digest| !self.spared.contains(digest)))
+    }
+}
+
 fn fill(
     appliance: &Appliance,
     bundle: SignedBundle,
     goes_live: bool,
     staging: &mut Staging,
-    stored: &mut Vec<Digest>,
+    stored: &mut Stored,
     events: &mut dyn FnMut(Event<'_>),
 ) -> Result<StoredContent> {
     let mut bundle = bundle.read_index(|hash, page| {
-        stored.push(Digest(hash));
+        stored.pages.push(Digest(hash));
         staging.put(&Digest(hash), page)
     })?;
     let domain = bundle.head().domain;
@@ -118,15 +137,12 @@ fn fill(
         .part_bytes()
         .and_then(|part_bytes| room::check(appliance, &bundle, part_bytes))
         .map_err(|error| error.at(Step::X10))?;
-    // What others that were stopped have stored is theirs.
     let is_shared = appliance.store.stopped_imports()?.len() > 1;
-    let spared = if is_shared { here.clone() } else { HashSet::new() };
+    stored.spared = if is_shared { here.clone() } else { HashSet::new() };
     staging.expect(here);
     let chunks = bundle.head().totals.chunks;
     let carried = bundle.index().blobs().iter().map(|blob| (blob.digest, blob.size));
-    let mut blobs: Vec<(Digest, u64)> = carried.collect();
-    let own = blobs.iter().map(|(digest, _)| *digest);
-    stored.extend(own.filter(|digest| !spared.contains(digest)));
+    stored.blobs = carried.collect();
     volumes::gather(appliance, &mut bundle, staging, events).map_err(|error| error.at(Step::X10))?;
     let done = staging.chunks_done();
     if done > 0 {
@@ -178,10 +194,12 @@ fn fill(
     let is_content = |need: &&Need| !graph.bases_only.contains(&need.digest);
     let of_others: Vec<Need> = needed.iter().filter(is_content).copied().collect();
     needs::check_still_there(appliance, domain, &of_others).map_err(|error| error.at(Step::X14))?;
-    blobs.extend(of_others.iter().map(|need| (need.digest, need.size)));
+    let of_others = of_others.iter().map(|need| (need.digest, need.size));
     if done > 0 {
-        check_complete(appliance, &blobs)?;
+        check_complete(appliance, stored.blobs.iter().copied().chain(of_others.clone()))?;
     }
+    let mut blobs = std::mem::take(&mut stored.blobs);
+    blobs.extend(of_others);
     Ok(StoredContent {
         graph,
         targets: claimed.targets,
@@ -201,10 +219,10 @@ fn is_kept(error: &Error, volumes: usize) -> bool {
 }
 
 /// Makes sure that every blob is there, which after a resumed try no single reading has seen.
-fn check_complete(appliance: &Appliance, blobs: &[(Digest, u64)]) -> Result<()> {
+fn check_complete(appliance: &Appliance, blobs: impl Iterator<Item = (Digest, u64)>) -> Result<()> {
     for (digest, size) in blobs {
-        if appliance.store.size_of(digest)? != Some(*size) {
-            return Err(gone(digest));
+        if appliance.store.size_of(&digest)? != Some(size) {
+            return Err(gone(&digest));
         }
     }
     Ok(())
@@ -220,9 +238,9 @@ fn gone(digest: &Digest) -> Error {
 }
 
 /// Removes what a refused bundle left: its staging, and every blob of it that no release refers to.
-fn clear(appliance: &Appliance, staging: Staging, stored: &[Digest]) -> Result<()> {
+fn clear(appliance: &Appliance, staging: Staging, stored: &Stored) -> Result<()> {
     staging.remove()?;
-    for digest in stored {
+    for digest in stored.own() {
         if !appliance
             .db
             .read(|connection| release::is_referenced(connection, digest))?
