@@ -327,7 +327,7 @@ fn reading_and_reading_back_refuse_the_same_damage() {
 fn kinds_refuse_one_another_in_their_own_words() {
     let refused = |lines: &str| {
         let entries: [&[u8]; 5] = [lines.as_bytes(), b"", b"", b"", b""];
-        let bytes = bytes_before_payload(entries, &[], 8192).unwrap();
+        let bytes = bytes_before_payload(entries, [] as [&[u8]; 0], 8192).unwrap();
         let mut source = Source::new(Box::new(Cursor::new(bytes)), &KIND);
         let error: Error = Prologue::read(&mut source).unwrap_err();
         (error.code().to_owned(), error.to_string())
