@@ -78,8 +78,6 @@ pub fn learn(workspace: &Workspace, opened: OpenedBundle, fixes: &[FixId], at: T
             // Nothing is signed here: there is no number to raise.
             error.remedy("two releases were signed under one number, as happens where a ledger was restored and went on: this one cannot be learned; sign the next release with a number above both, which every site takes, and end the finding foreign-release with `airlock vendor ledger end FINDING`")
         })?;
-        // Where the workspace was put back and nothing was signed since, the newest release is one that it knows.
-        ledger::put_known_again(transaction, &scope, head.counter())?;
         let before = ledger::fixes_of(transaction, head_digest)?;
         let recorded = record.record(transaction)?;
         ledger::match_receipts(transaction, head_digest, at)?;

@@ -41,7 +41,7 @@ pub use receipts::{
 };
 pub use recorded::Recorded;
 pub use records::{NewGap, NewRecord, is_record, put_gap, put_record, room};
-pub use restored::{ToldNumber, put_known_again, put_restored, restored_number, told_number, unsure_since};
+pub use restored::{ToldNumber, put_restored, restored_number, told_number, unsure_since};
 pub use signed::{
     NumberedHead, SignedRelease, each_fleet_before, fleet_before, highest_numbers, newest_release, numbered_of,
     record_fleet, record_release, signed_release,

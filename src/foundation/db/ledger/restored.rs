@@ -49,13 +49,13 @@ pub fn put_restored<'a>(
     Ok(())
 }
 
-/// Records that the newest release of a scope is known, where the given one is the newest of those that are. Whoever calls it was told by a
-/// person, by naming a number to sign or a release to take in.
+/// Records that the newest release of a scope is known again, where one that was signed or learned just now is the newest of those that are. One
+/// that the backup had says nothing of what was signed since.
 ///
 /// # Errors
 ///
 /// Those of [`SqlResult::sql`](crate::db::SqlResult::sql).
-pub fn put_known_again(transaction: &Transaction<'_>, scope: &Scope, counter: Counter) -> Result<()> {
+pub(super) fn put_known_again(transaction: &Transaction<'_>, scope: &Scope, counter: Counter) -> Result<()> {
     transaction
         .execute(
             "INSERT OR IGNORE INTO known_again (domain, product, channel) SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM restored) AND NOT EXISTS

@@ -38,7 +38,7 @@ CREATE TABLE restored (
   made_at INTEGER NOT NULL
 ) STRICT;
 
--- unless the newest release of a product and channel was signed or taken in since,
+-- unless a newer release of a product and channel was signed or taken in since,
 CREATE TABLE known_again (
   domain   BLOB    NOT NULL,
   product  TEXT    NOT NULL,
