@@ -42,11 +42,6 @@ const DIFFERENCES: &[Difference] = &[
         covers: |m| m.path.ends_with("/login") && m.status == 429 && m.answers("200 "),
     },
     Difference {
-        name: "new-secret",
-        reason: "what was tried before a new secret was issued here does not count against it: its agent can be installed at once",
-        covers: |m| m.path.ends_with("/connect") && m.status == 429 && m.answers("200 "),
-    },
-    Difference {
         name: "json-only",
         reason: "a body that does not call itself JSON is none: no form of a browser gets through; agents always say it",
         covers: |m| m.path.ends_with("/metrics") && m.field == "status" && m.answers("400 ") && m.says("content type"),

@@ -20,7 +20,7 @@ recordings! {
     a_first_deploy "a-first-deploy" (How::default()) ["base-body", "challenge", "more-headers", "no-store", "oci-errors", "whole-seconds"];
     b_steady "b-steady" (How::default()) ["no-store", "whole-seconds"];
     c_update "c-update" (How::default()) ["blob-type", "challenge", "more-headers", "no-store", "oci-errors", "whole-seconds"];
-    connect "connect" (How::default()) ["agent-image", "interval", "new-secret", "no-store", "own-words", "script-words"];
+    connect "connect" (How::default()) ["agent-image", "interval", "no-store", "own-words", "script-words"];
     d_fail "d-fail" (How::default()) ["blob-type", "challenge", "more-headers", "no-store", "oci-errors", "whole-seconds"];
     d2_recover "d2-recover" (How::default()) ["no-store", "whole-seconds"];
     e_hub_down "e-hub-down" (How { outage: true, ..How::default() }) ["no-store", "whole-seconds"];
