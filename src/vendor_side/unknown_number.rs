@@ -5,7 +5,7 @@ use crate::db::{Connection, ledger};
 use crate::domain::{Class, Counter, Error, Result, Scope};
 
 /// Refuses a number that was not signed here and may have been elsewhere. `is_meant` says that a person named it on the command line: then what
-/// only may be is let through.
+/// only may be is let through, and what a site has seen is not.
 ///
 /// # Errors
 ///
@@ -26,9 +26,7 @@ pub(super) fn check(connection: &Connection, scope: &Scope, counter: Counter, is
             used.sequence.saturating_add(1)
         )));
     }
-    if is_meant {
-        return Ok(());
-    }
+    // Also where a person named it: what a site has seen under a number is no matter of opinion.
     if let Some(told) = ledger::told_number(connection, scope)?.filter(|told| counter <= told.counter) {
         return Err(Error::new(
             Class::Equivocation,
@@ -40,9 +38,12 @@ pub(super) fn check(connection: &Connection, scope: &Scope, counter: Counter, is
         )
         .expected("a number that nobody has seen")
         .remedy(format!(
-            "take that release in with `airlock vendor ledger learn FILE`, or say with --sequence {} that you mean a number above it",
+            "take that release in with `airlock vendor ledger learn FILE`, or say with --sequence {}, in place of --next, that you mean a number above it",
             told.counter.sequence.saturating_add(1)
         )));
+    }
+    if is_meant {
+        return Ok(());
     }
     if let Some(made_at) = ledger::unsure_since(connection, scope)? {
         return Err(Error::new(
@@ -54,7 +55,7 @@ pub(super) fn check(connection: &Connection, scope: &Scope, counter: Counter, is
         )
         .expected("the newest release that was signed, or somebody who knows that there was none")
         .remedy(format!(
-            "take the newest one in with `airlock vendor ledger learn FILE`; where none was signed since, say so with --sequence {}",
+            "take the newest one in with `airlock vendor ledger learn FILE`; where none was signed since, say so with --sequence {}, in place of --next",
             counter.sequence
         )));
     }

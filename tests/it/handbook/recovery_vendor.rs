@@ -109,7 +109,10 @@ fn a_workspace_that_is_put_back_alone_asks_for_its_newest_release() {
     let next = create("next");
     let (class, code, remedy) = stage.refused(&words(&next));
     assert_eq!((class.as_str(), code.as_str()), ("E-POLICY", "restored"));
-    assert!(remedy.ends_with("say so with --sequence 2"), "{remedy}");
+    assert!(
+        remedy.ends_with("say so with --sequence 2, in place of --next"),
+        "{remedy}"
+    );
     assert!(!stage.path("stick/made-next.airlock").is_file());
     // What the backup had says nothing of what was signed since.
     stage.good(&["vendor", "ledger", "learn", first.to_str().unwrap(), "-w", "w"]);
@@ -161,6 +164,12 @@ fn what_a_site_tells_an_older_copy_of_a_workspace_stops_it_from_using_that_numbe
     let (class, code, remedy) = stage.refused(&words(&next));
     assert_eq!((class.as_str(), code.as_str()), ("E-EQUIVOCATION", "number-told"));
     assert!(remedy.contains("--sequence 3"), "{remedy}");
+    // Nobody may mean a number that a site has seen with other content.
+    let mut meant = words(&next);
+    meant.pop();
+    meant.extend(["--sequence", "2"]);
+    assert_eq!(stage.refused(&meant).1, "number-told");
+    assert!(!stage.path("stick/made-next.airlock").exists());
     // Behind it, as it says; and with the bundle, by itself.
     let copied = Command::new("cp")
         .arg("-a")

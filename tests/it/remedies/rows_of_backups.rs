@@ -6,9 +6,9 @@ use super::rows::Row::{self, Followed};
 pub(super) const BACKUPS: &[(&str, Row)] = &[
     ("Busy backup: wait for it to end", Followed(&["one_backup_and_one_restore_at_a_time_and_the_next_one_works"])),
     ("Busy restore: wait for it to end", Followed(&["one_backup_and_one_restore_at_a_time_and_the_next_one_works"])),
-    ("Equivocation number-told: take that release in with `airlock vendor ledger learn FILE`, or say with --sequence {} that you mean a number above it", Followed(&["what_a_site_tells_an_older_copy_of_a_workspace_stops_it_from_using_that_number"])),
+    ("Equivocation number-told: take that release in with `airlock vendor ledger learn FILE`, or say with --sequence {}, in place of --next, that you mean a number above it", Followed(&["what_a_site_tells_an_older_copy_of_a_workspace_stops_it_from_using_that_number"])),
     ("Equivocation number-used: take the releases that were signed since in with `airlock vendor ledger learn FILE`, or raise sequence to {}", Followed(&["a_workspace_is_put_back_and_uses_no_number_twice"])),
-    ("Policy restored: take the newest one in with `airlock vendor ledger learn FILE`; where none was signed since, say so with --sequence {}", Followed(&["a_workspace_that_is_put_back_alone_asks_for_its_newest_release"])),
+    ("Policy restored: take the newest one in with `airlock vendor ledger learn FILE`; where none was signed since, say so with --sequence {}, in place of --next", Followed(&["a_workspace_that_is_put_back_alone_asks_for_its_newest_release"])),
     ("State DATABASE_MISSING: wait for it; where nothing is at work there, give the same `airlock restore BACKUP --state DIR` again: it takes away what it left", Followed(&["a_restore_that_is_killed_anywhere_makes_a_whole_appliance_or_none"])),
     ("Space no-space: free space there and give the command again: the ledger is copied beside itself", Followed(&["room_for_a_workspace_is_asked_for_first"])),
     ("Space no-space: free space there, or give another --state folder; nothing was written", Followed(&["room_for_a_backup_and_for_what_is_put_back_is_asked_for_first"])),
