@@ -477,6 +477,7 @@ fn one_backup_and_one_restore_at_a_time_and_the_next_one_works() {
         refused.assert_refused("E-BUSY", "backup", "");
         assert_eq!(refused.remedy(), "wait for it to end");
         assert!(!safe.path("backup").is_file());
+        rustix::fs::flock(file.as_fd(), FlockOperation::Unlock).unwrap();
     }
     safe.good(&words);
 
@@ -489,7 +490,7 @@ fn one_backup_and_one_restore_at_a_time_and_the_next_one_works() {
     let refused = safe.run(&words);
     refused.assert_refused("E-BUSY", "restore", "");
     assert_eq!(refused.remedy(), "wait for it to end");
-    drop(file);
+    rustix::fs::flock(file.as_fd(), FlockOperation::Unlock).unwrap();
     safe.good(&words);
     assert!(!marker.is_file());
 }

@@ -46,7 +46,7 @@ fn packages_are_taken_in_after_what_the_message_says() {
     rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let remedy = shop.run("status verify 2 -w w").remedy("E-BUSY", "ingest");
     assert_eq!(remedy, "wait for it to end");
-    drop(held);
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::Unlock).unwrap();
     assert_eq!(shop.good("status verify 2 -w w")[0]["result"], "taken-in");
 }
 

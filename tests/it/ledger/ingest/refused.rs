@@ -67,7 +67,7 @@ fn v0_copies_files_within_a_limit_and_one_process_at_a_time() {
         (error.class().name(), error.code(), error.step()),
         ("E-BUSY", "ingest", v0)
     );
-    drop(held);
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::Unlock).unwrap();
     assert_eq!(shop.dump()["package"], before["package"]);
     shop.take(&package);
 }
